@@ -1,0 +1,223 @@
+"""The C1 client: every request of a run goes through here, in turn, authorized and judged.
+
+    slot (requests in flight) -> token -> pace -> exchange -> classify
+                                                    ├── 401: another token, the same request again
+                                                    └── 429: wait as told, the same request again
+
+Neither uses up an attempt. What is left over is a verdict, and retrying on it is the caller's business.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from yarl import URL
+
+from runner.api import rows
+from runner.api.auth import Token, token_source
+from runner.api.classify import Reply, classify_reply, json_object
+from runner.api.pace import Pace
+from runner.api.retry import retrying
+from runner.api.transport import Transport
+from runner.errors import ApiError
+from runner.model import AttemptClass, Connector, Target, Verdict, is_id
+from runner.operations import Operation
+from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
+from runner.settings import Settings
+from runner.stop import Stop
+
+_JSON = {"Content-Type": "application/json"}
+_REPLAYS = 2
+"""How often one request is repeated with another token before its 401 is final for it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was sent: for one target, or for a whole run."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    url: URL
+    body: bytes | None = None
+    limit: int = REPLY_BYTES
+
+
+class Client:
+    """A tenant's API for one run. Use it as an async context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        stop: Stop,
+        limits: LimitPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        limits = limits or LimitPolicy()
+        self._root = settings.api_url
+        self._stop = stop
+        self._retry = retry or RetryPolicy()
+        self._transport = Transport(timeouts or Timeouts(), proxy=settings.proxy)
+        self._tokens = token_source(settings, self._transport.exchange, self._retry, stop, wall)
+        self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
+        self._turn = anyio.Lock(fast_acquire=True)
+        self.pace = Pace(rate=limits.rate)
+        self.total = Tally()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._transport)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def sign_in(self) -> None:
+        """Get a token; raises `AccessError` if the tenant refuses, `ApiError` if it cannot be had."""
+        await self._tokens.get()
+
+    async def act(self, operation: Operation, target: Target, tally: Tally) -> Verdict:
+        """Do `operation` to `target`, once; the verdict says what became of that attempt.
+
+        `tally` counts what was sent for this target. Raises `AccessError` when no request can succeed any
+        more, `StoppingError` when the run ends before this one was sent.
+        """
+        url = self._url("apps", target.app_id, "connectors", target.connector_id, operation.segment)
+        try:
+            _, verdict = await self._send(_Request("POST", url, b"{}"), tally)
+        except ApiError as error:
+            return error.verdict
+        return verdict
+
+    async def connector(self, target: Target) -> Connector:
+        """Read one connector, with retries; raises `ApiError` (with status 404 if there is none)."""
+        url = self._url("apps", target.app_id, "connectors", target.connector_id)
+        document = await self._read(url)
+        found = rows.connector(document.get("connectorView") or {}, target.app_id)
+        if found is None:
+            raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the answer holds no connector", 200))
+        return found
+
+    async def connectors(self, app_id: str) -> AsyncGenerator[rows.Connectors, None]:
+        """An app's connectors, page by page; raises `ApiError`."""
+        async for page, more in self._pages(self._url("apps", app_id, "connectors")):
+            found = (rows.connector(row, app_id) for row in page)
+            yield rows.Connectors([connector for connector in found if connector is not None], more)
+
+    async def apps(self) -> AsyncGenerator[list[rows.App], None]:
+        """The tenant's apps, page by page; raises `ApiError`."""
+        async for page, _ in self._pages(self._url("apps")):
+            yield [rows.app(row) for row in page]
+
+    async def _pages(self, url: URL) -> AsyncGenerator[tuple[list[dict[str, Any]], bool], None]:
+        token, seen = "", set[str]()
+        while True:
+            query = {"page_size": str(PAGE_SIZE)} | ({"page_token": token} if token else {})
+            document = await self._read(url.with_query(query))
+            listed = document.get("list") or []
+            page = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+            token = str(document.get("nextPageToken") or "")
+            yield page, bool(token)
+            if not token:
+                return
+            if token in seen:
+                raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the listing goes round in circles", 200))
+            seen.add(token)
+
+    async def _read(self, url: URL) -> dict[str, Any]:
+        """A GET's JSON object, with retries; raises `ApiError`."""
+        request = _Request("GET", url, limit=PAGE_BYTES)
+        tally = Tally()
+
+        async def once() -> dict[str, Any]:
+            reply, verdict = await self._send(request, tally)
+            document = json_object(reply.body)
+            if verdict.attempt is not AttemptClass.APPLIED or document is None:
+                # A read that was cut short is simply read again.
+                raise ApiError(replace(verdict, retryable=verdict.retryable or verdict.truncated))
+            return document
+
+        return await retrying(self._retry, self._stop)(once)
+
+    async def _send(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict]:
+        """One attempt: as many requests as throttling and stale tokens make of it."""
+        self._count_retry(tally)
+        replays = 0
+        while True:
+            async with self._slots:
+                reply, verdict, wait = await self._once(request, tally)
+            if verdict.token_rejected and replays < _REPLAYS:
+                replays += 1
+            elif verdict.status == 429:
+                await self._stop.sleep(wait)
+            else:
+                return reply, verdict
+
+    async def _once(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict, float]:
+        """One request; besides reply and verdict, the seconds this one must wait if it was throttled."""
+        token = await self._tokens.get()
+        sent_at = await self._admit()
+        tally.requests += 1
+        self.total.requests += 1
+        headers = token.headers(request.method, request.url)
+        if request.body is not None:
+            headers = headers | _JSON
+        try:
+            reply = await self._transport.exchange(request.method, request.url, headers, request.body, request.limit)
+        except ApiError:
+            self.pace.lost(sent_at, anyio.current_time())
+            raise
+        verdict = token.redact(classify_reply(reply))
+        self._judge_token(token, verdict)
+        return reply, verdict, self._settle_pace(sent_at, verdict, tally)
+
+    async def _admit(self) -> float:
+        """Wait for this request's turn to leave, and take it; returns the time it leaves."""
+        self._stop.check()
+        if self._turn.locked() or self.pace.delay(anyio.current_time()) > 0:
+            async with self._turn:  # first come, first served; only the head of the queue looks at the clock
+                while (delay := self.pace.delay(anyio.current_time())) > 0:
+                    await self._stop.sleep(delay)
+        now = anyio.current_time()
+        self.pace.sent(now)
+        return now
+
+    def _settle_pace(self, sent_at: float, verdict: Verdict, tally: Tally) -> float:
+        now = anyio.current_time()
+        if not verdict.throttled:
+            self.pace.accepted(sent_at, now)
+            return 0.0
+        tally.throttled += 1
+        self.total.throttled += 1
+        return self.pace.refused(sent_at, now, verdict.retry_after)
+
+    def _judge_token(self, token: Token, verdict: Verdict) -> None:
+        if verdict.token_rejected:
+            self._tokens.rejected(token, verdict.message)
+        else:
+            self._tokens.accepted()
+
+    def _count_retry(self, tally: Tally) -> None:
+        if tally.requests:
+            tally.retries += 1
+            self.total.retries += 1
+
+    def _url(self, *segments: str) -> URL:
+        for segment in segments:
+            if not is_id(segment):
+                raise ValueError(f"not an id: {segment!r}")
+        return URL("/".join((self._root, *segments)), encoded=True)

@@ -1,0 +1,90 @@
+"""One HTTP exchange, and nothing of what it means: bounded, without redirects, without leaks."""
+
+import ssl
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from runner import __version__
+from runner.api.classify import Reply, classify_failure
+from runner.errors import ApiError
+from runner.policy import Timeouts
+
+_USER_AGENT = f"c1-runner/{__version__}"
+_CHUNK = 64 * 1024
+_EXACT = 1e9
+"""Seconds above which aiohttp may round a time-out up to whole seconds: never."""
+
+
+class Transport:
+    """A connection pool to one tenant. Use it as an async context manager."""
+
+    def __init__(self, timeouts: Timeouts, *, proxy: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._timeouts = timeouts
+        self._proxy = proxy
+        self._tls = tls
+        self._stack = AsyncExitStack()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)  # the client bounds what is in flight
+        self._session = await self._stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # a small reply cannot become a large one
+                trust_env=False,  # it would read ~/.netrc as well, and lose our Authorization header
+                headers={
+                    "User-Agent": _USER_AGENT,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                },
+                timeout=aiohttp.ClientTimeout(
+                    total=self._timeouts.request, sock_connect=self._timeouts.connect, ceil_threshold=_EXACT
+                ),
+            )
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def exchange(self, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int) -> Reply:
+        """Send one request and read at most `limit` bytes of its reply's body.
+
+        Raises `ApiError` when no reply came. The cause is not chained: the `repr` of aiohttp's errors can
+        hold the Authorization header.
+        """
+        if self._session is None:
+            raise RuntimeError("the transport is not open")
+        try:
+            async with self._session.request(
+                method, url, headers=headers, data=body, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                return await _read(response, limit)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            verdict = classify_failure(error)
+        raise ApiError(verdict)
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> Reply:
+    """The reply with as much of its body as came and as fits."""
+    body = bytearray()
+    truncated = too_large = False
+    try:
+        while chunk := await response.content.read(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                too_large = True
+                response.close()
+                break
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        truncated = True
+        response.close()
+    headers = {name.lower(): response.headers[name] for name in response.headers}  # of duplicates, the first
+    return Reply(response.status, headers, bytes(body[:limit]), truncated, too_large)

@@ -1,0 +1,46 @@
+"""The command line: the only room that prints or exits."""
+
+import os
+import sys
+from typing import NoReturn
+
+from runner.errors import ExitCode, RunnerError
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code; no error a user can cause shows a traceback."""
+    import click
+
+    from runner.cli.app import app
+
+    try:
+        code = app.main(prog_name="c1-runner", standalone_mode=False)
+    except RunnerError as error:
+        code = _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        code = _complain(error.format_message(), ExitCode.USAGE, prefix="")
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "c1-runner"
+        code = _complain(f"{error.format_message()}\nTry '{command} --help'.", ExitCode.USAGE)
+    except click.ClickException as error:
+        code = _complain(error.format_message(), ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        code = 0
+    _flush_quietly()
+    sys.exit(code or 0)
+
+
+def _complain(message: str, code: int, prefix: str = "c1-runner: ") -> int:
+    print(f"{prefix}{message}", file=sys.stderr)
+    return code
+
+
+def _flush_quietly() -> None:
+    """A reader that left (`| head`) changes neither the exit code nor stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,142 @@
+"""Options that several commands share, and how they bear on a job. Each has a C1_RUNNER_* variable."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runner import policy, report, units
+from runner.model import Job
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Unit(click.ParamType[object]):
+    """A value with a unit, read by one of the functions of `runner.units`."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The parsed value; a value that was parsed already stays as it is."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _whole(bounds: policy.Bounds) -> click.IntRange:
+    return click.IntRange(int(bounds.low), int(bounds.high))
+
+
+state_dir = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="C1_RUNNER_STATE_DIR",
+    help="Where runs are recorded. Default: the platform's directory for state.",
+)
+reports = click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="PATH",
+    help="Write a report; the format follows the suffix (.json .ndjson .csv ...). Repeatable. "
+    "{name}, {started}, {run_id}, {operation} and {tenant} are filled in.",
+)
+output_format = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", *report.FORMATS.values()]),
+    default="text",
+    show_default=True,
+    envvar="C1_RUNNER_FORMAT",
+    help="What goes to stdout: text (the recap), or a report format such as json.",
+)
+sandbox = click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Use the embedded simulated tenant: no credentials, nothing leaves this machine.",
+)
+faults = click.option(
+    "--faults",
+    metavar="FAULTS",
+    help="With --sandbox: how the tenant misbehaves, such as latency=50ms,error=5%,limit=50/s.",
+)
+include_anomalies = click.option(
+    "--include-anomalies", is_flag=True, help="Resume also what C1 paused itself on a data anomaly."
+)
+
+_OVERRIDES = (
+    click.option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
+                 help="Requests in flight at once."),
+    click.option("--rate", type=Unit("rate", lambda text: units.rate(text, policy.RATE)), envvar="C1_RUNNER_RATE",
+                 help="Never send faster than this, such as 20/s. Default: learn the tenant's limit."),
+    click.option("--deadline", type=Unit("duration", lambda text: units.duration(text, policy.DEADLINE)),
+                 envvar="C1_RUNNER_DEADLINE", help="Start nothing new after this long, such as 30m."),
+    click.option("--attempts", type=_whole(policy.ATTEMPTS), envvar="C1_RUNNER_ATTEMPTS",
+                 help="Attempts per target; throttling uses up none."),
+    click.option("--no-preflight", is_flag=True, envvar="C1_RUNNER_NO_PREFLIGHT",
+                 help="Do not read the state before: every target is sent a request, and none can be undone."),
+    click.option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
+                 help="Do not read the state afterwards: a change rests on the tenant's word."),
+    click.option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says about a job; None and False leave the job as it is."""
+
+    concurrency: int | None = None
+    rate: float | None = None
+    deadline: float | None = None
+    attempts: int | None = None
+    no_preflight: bool = False
+    no_verify: bool = False
+    reason: str | None = None
+    reports: tuple[str, ...] = ()
+
+    def apply(self, job: Job) -> Job:
+        """The job with these in place of its own."""
+        limits = {
+            name: value for name in ("concurrency", "rate", "deadline") if (value := getattr(self, name)) is not None
+        }
+        return replace(
+            job,
+            limits=replace(job.limits, **limits),
+            retry=replace(job.retry, attempts=self.attempts) if self.attempts else job.retry,
+            preflight=job.preflight and not self.no_preflight,
+            verify=job.verify and not self.no_verify,
+            reason=self.reason or job.reason,
+            reports=self.reports or job.reports,
+        )
+
+
+def overrides(command: Decorated) -> Decorated:
+    """The options of `Overrides`, `--report` included."""
+    for option in reversed((reports, *_OVERRIDES)):
+        command = option(command)
+    return command
+
+
+def verbosity(command: Decorated) -> Decorated:
+    """How much is said on stderr."""
+    for option in reversed(_VERBOSITY):
+        command = option(command)
+    return command
+
+
+_VERBOSITY = (
+    click.option("-q", "--quiet", is_flag=True, envvar="C1_RUNNER_QUIET",
+                 help="Print nothing unless something is wrong."),
+    click.option("-v", "--verbose", count=True, help="Log more on stderr; twice for each request."),
+    click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+                 envvar="C1_RUNNER_LOG_FORMAT", help="Log lines for people or for machines."),
+    click.option("--progress", type=click.Choice(["auto", "bar", "text", "none"]), default="auto", show_default=True,
+                 envvar="C1_RUNNER_PROGRESS", help="auto: a bar on a terminal, else a line a minute."),
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""`c1-runner sandbox`: a simulated tenant for rehearsals, on loopback only."""
+
+import shlex
+import time
+from pathlib import Path
+
+import anyio
+import click
+
+from runner.errors import UsageError
+from runner.sandbox import (
+    Faults,
+    FaultsError,
+    Generated,
+    Open,
+    Population,
+    SandboxServer,
+    Tenant,
+    demo_population,
+    environment,
+    serve,
+)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: any free port.")
+@click.option("--faults", default="", metavar="FAULTS", help="Such as latency=50ms,error=5%,drop=2%,limit=50/s,seed=7.")
+@click.option("--apps", type=click.IntRange(1), help="Generate a tenant with so many apps.")
+@click.option("--connectors", type=click.IntRange(0), default=20_000, show_default=True, help="With --apps.")
+@click.option("--any-id", is_flag=True, help="Every well-formed app and connector id exists.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Append what is applied to this file.")
+def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: bool, log: Path | None) -> None:
+    """Serve a simulated tenant on a loopback port until interrupted.
+
+    \b
+    It prints the variables to use it; so, in another terminal:
+      eval "$(c1-runner sandbox --port 8080 & sleep 1)"
+      c1-runner run jobs/demo.yaml
+    """
+    try:
+        parsed = Faults.parse(faults) if faults else Faults()
+    except FaultsError as error:
+        raise UsageError(f"--faults: {error}") from None
+    population: Population
+    if any_id:
+        population = Open()
+    elif apps is not None:
+        population = Generated(apps, connectors)
+    else:
+        population = demo_population(time.time())
+    tenant = Tenant(population)
+    try:
+        anyio.run(lambda: serve(tenant, parsed, port=port, log=log, ready=_announce))
+    except OSError as error:
+        raise UsageError(f"cannot serve on port {port}: {error.strerror or error}") from None
+
+
+def _announce(server: SandboxServer) -> None:
+    for name, value in environment(server).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    click.echo(f"serving a simulated tenant at {server.url}; Ctrl-C ends it", err=True)

@@ -1,0 +1,204 @@
+"""The format of job files: every key with its kind and its meaning, and the rules that span keys."""
+
+from runner import policy, units
+from runner.jobfile import texts
+from runner.jobfile.compound import Either, Key, ListOf, Section, Table
+from runner.jobfile.pairs import PAIRS
+from runner.jobfile.scalars import Scalar, Value, choice, flag, measure, text, whole
+from runner.model import Exclusion, OperationName, Selection, Target
+from runner.policy import Bounds, LimitPolicy, RetryPolicy, Share, Timeouts
+
+
+def _version() -> Scalar[int]:
+    def convert(written: Value) -> int:
+        if written != 1 or isinstance(written, bool | float):
+            raise ValueError(f"expected 1, the only version there is, not {units.shown(written)}")
+        return 1
+
+    return Scalar(convert, {"const": 1})
+
+
+def _duration(bounds: Bounds, *examples: str) -> Scalar[float]:
+    return measure(
+        lambda written: units.duration(written, bounds),
+        units.DURATION_PATTERN,
+        *examples,
+        minimum=bounds.low,
+        maximum=bounds.high,
+    )
+
+
+def _rate() -> Scalar[float]:
+    return measure(
+        lambda written: units.rate(written, policy.RATE),
+        units.RATE_PATTERN,
+        "20/s",
+        "600/m",
+        minimum=policy.RATE.low,
+        maximum=policy.RATE.high,
+    )
+
+
+def _share(least: int) -> Scalar[Share]:
+    def convert(written: units.Written) -> Share:
+        share = units.share(written)
+        if share.value < least:
+            raise ValueError(f"must be at least {least}, not {units.shown(written)}")
+        return share
+
+    return measure(convert, units.SHARE_PATTERN, "10", "10%", multipleOf=1, minimum=least)
+
+
+def _selection(section: Section) -> Selection:
+    values = section.values
+    if values.get("all") and len(section.places) > 1:
+        others = ", ".join(key for key in section.places if key != "all")
+        section.problem(f"selects everything already: take out {others}, or all", "all")
+    if len(values) == len(section.places) and not any(values.values()):
+        section.problem("selects nothing: write `all: true`, or name apps, connectors, catalog_ids, status or owners")
+    return Selection(**values)
+
+
+def _exclusion(section: Section) -> Exclusion:
+    if not section.places:
+        section.problem("give app, connector or both")
+    return Exclusion(**section.values)
+
+
+def _excluded_pair(written: str) -> Exclusion:
+    try:
+        return Exclusion(target=Target(*texts.pair(written)))
+    except ValueError:
+        expected = "expected APP/CONNECTOR, or {app: NAME}, {connector: NAME} or both in one"
+        raise ValueError(f"{expected}, not {units.shown(written)}") from None
+
+
+def _document(section: Section) -> Section:
+    """The whole file, once the rules that span its keys have been looked at."""
+    if "connectors" not in section.places and "select" not in section.places:
+        section.problem("nothing is selected: add `connectors:` with a list of pairs, or `select:`")
+    select = section.values.get("select")
+    if select is not None and select.all and "reason" not in section.places:
+        section.problem('`all: true` needs a reason: add `reason: "why"` to the job', "select")
+    return section
+
+
+_DEFAULT_LIMITS = LimitPolicy()
+_DEFAULT_TIMEOUTS = Timeouts()
+_PATTERNS = ListOf(text(texts.pattern, minLength=1), least=1, lenient=True)
+
+_SELECT = Table(
+    {
+        "all": Key(flag(), "Every connector of the tenant; needs a reason."),
+        "apps": Key(_PATTERNS, "Apps: exact ids, or names as globs or /regular expressions/, in any case."),
+        "connectors": Key(_PATTERNS, "Connectors: exact ids, or names as globs or /regular expressions/, in any case."),
+        "catalog_ids": Key(_PATTERNS, "Kinds of connector, by the id of their catalog entry."),
+        "status": Key(_PATTERNS, "Connectors in one of these states of synchronization."),
+        "owners": Key(_PATTERNS, "Connectors that one of these people or groups owns."),
+    },
+    _selection,
+    {"minProperties": 1},
+)
+
+_EXCLUDE = Table(
+    {
+        "app": Key(text(texts.pattern), "An app: its exact id, or its name as a glob or /regular expression/."),
+        "connector": Key(
+            text(texts.pattern), "A connector: its exact id, or its name as a glob or /regular expression/."
+        ),
+    },
+    _exclusion,
+    {"minProperties": 1},
+)
+_EXCLUDED_PAIR = text(_excluded_pair, pattern=f"^{texts.PAIR_PATTERN}$", examples=["2aXkP/2cZnR"])
+
+_LIMITS = Table(
+    {
+        "concurrency": Key(
+            whole(policy.CONCURRENCY),
+            "Requests in flight at once.",
+            json={"default": _DEFAULT_LIMITS.concurrency},
+        ),
+        "rate": Key(_rate(), "Requests per time; without it the tenant's limit is learned."),
+        "max_targets": Key(_share(1), "A larger plan is refused before anything is sent: a number, or per cent."),
+        "max_failures": Key(_share(0), "More failed or unknown targets than this stop the run: a number, or per cent."),
+        "deadline": Key(
+            _duration(policy.DEADLINE, "30m", "1h30m"), "How long the run may take; a bare number is seconds."
+        ),
+    },
+    lambda section: LimitPolicy(**section.values),
+)
+
+_RETRY = Table(
+    {
+        "attempts": Key(
+            whole(policy.ATTEMPTS),
+            "Requests per target that may end badly; being told to wait does not count.",
+            json={"default": RetryPolicy().attempts},
+        ),
+    },
+    lambda section: RetryPolicy(**section.values),
+)
+
+_TIMEOUTS = Table(
+    {
+        "connect": Key(
+            _duration(policy.CONNECT_TIMEOUT, "10s"),
+            "DNS, TCP and TLS of one request.",
+            json={"default": units.duration_text(_DEFAULT_TIMEOUTS.connect)},
+        ),
+        "request": Key(
+            _duration(policy.REQUEST_TIMEOUT, "30s"),
+            "One request from start to end.",
+            json={"default": units.duration_text(_DEFAULT_TIMEOUTS.request)},
+        ),
+    },
+    lambda section: Timeouts(**section.values),
+)
+
+_PLACEHOLDERS = ", ".join(f"{{{each}}}" for each in texts.REPORT_PLACEHOLDERS)
+
+DOCUMENT = Table(
+    {
+        "version": Key(_version(), "The version of this format.", required="version: 1"),
+        "name": Key(
+            text(texts.job_name, pattern=f"^{texts.NAME_PATTERN}$", examples=["hr-freeze"]),
+            "What runs and reports are called; without it, the file's name.",
+        ),
+        "operation": Key(
+            choice(*(each.value for each in OperationName)),
+            "What is done to each connector.",
+            required="operation: pause",
+        ),
+        "tenant": Key(
+            text(texts.tenant, pattern=f"^({texts.TENANT_PATTERN})$", examples=["acme.conductor.one"]),
+            "The only tenant this job may touch: its full host name.",
+        ),
+        "reason": Key(
+            text(texts.line, minLength=1, maxLength=texts.LINE_LENGTH, examples=["CHG-1234 HR migration"]),
+            "Why, for the reports; required with `select: {all: true}`.",
+        ),
+        "connectors": Key(PAIRS, "The connectors: pairs of app and connector id."),
+        "select": Key(_SELECT, "Which of the tenant's connectors to take."),
+        "exclude": Key(ListOf(Either(_EXCLUDED_PAIR, _EXCLUDE)), "What to leave alone, whatever selects it."),
+        "limits": Key(_LIMITS, "How much at once, how much in all, and how much may go wrong."),
+        "retry": Key(_RETRY, "When a request is sent again."),
+        "timeouts": Key(_TIMEOUTS, "Bounds on one request."),
+        "preflight": Key(flag(), "Read each connector before it is touched.", json={"default": True}),
+        "verify": Key(flag(), "List the touched apps afterwards and confirm each change.", json={"default": True}),
+        "report": Key(
+            ListOf(text(texts.report_path, examples=["reports/{name}-{started}.json"]), lenient=True),
+            f"Where reports go; the suffix is the format. Placeholders: {_PLACEHOLDERS}.",
+        ),
+    },
+    _document,
+    {
+        "anyOf": [{"required": ["connectors"]}, {"required": ["select"]}],
+        "if": {
+            "required": ["select"],
+            "properties": {"select": {"required": ["all"], "properties": {"all": {"const": True}}}},
+        },
+        "then": {"required": ["reason"]},
+    },
+)
+"""The table that reads a whole job file."""

@@ -1,0 +1,210 @@
+"""The values that flow through a run. Frozen, without behaviour beyond their own consistency."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, NamedTuple
+
+from runner.policy import LimitPolicy, RetryPolicy, Timeouts
+
+ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
+"""What an app or connector id may look like; anything else is refused before a path is built from it."""
+
+JsonObject = dict[str, Any]
+"""A JSON object as the standard library reads and writes it."""
+
+_BY_SOMEBODY = re.compile(r"user|manual|admin|operator|api|unspecified", re.IGNORECASE).search
+_BY_CHECK = re.compile(r"anomal|threshold|drop|bad.?sync|no.?data|suspicious", re.IGNORECASE).search
+
+_is_id = re.compile(ID_PATTERN).fullmatch
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` can be an app or connector id."""
+    return _is_id(text) is not None
+
+
+class OperationName(StrEnum):
+    """What a job does to its targets; the values are the words of the job file."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    FORCE_SYNC = "force_sync"
+
+
+class AttemptClass(Enum):
+    """What one request did to its target."""
+
+    NOT_SENT = "not_sent"  # nothing left this machine
+    REFUSED = "refused"  # the tenant handled it and said no
+    APPLIED = "applied"  # the tenant said yes
+    AMBIGUOUS = "ambiguous"  # something was sent, no clear answer came back
+
+
+class Outcome(StrEnum):
+    """What became of a target; each planned target has exactly one."""
+
+    CHANGED = "changed"  # this run brought it into the wanted state
+    UNCHANGED = "unchanged"  # it was in the wanted state already
+    FAILED = "failed"  # it is known not to be in the wanted state
+    UNKNOWN = "unknown"  # something was sent, and nothing proves what came of it
+    SKIPPED = "skipped"  # left alone on purpose
+    NOT_ATTEMPTED = "not_attempted"  # the run ended before its turn
+
+
+class Target(NamedTuple):
+    """One connector of one app; the pair is the key, a connector id alone is not unique."""
+
+    app_id: str
+    connector_id: str
+    name: str | None = None  # a label for the report, from the job file
+
+    def __str__(self) -> str:
+        return f"{self.app_id}/{self.connector_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorState:
+    """What the tenant said of a connector at one moment."""
+
+    paused_at: str | None  # syncDisabledAt as sent: the receipt of a pause
+    status: str | None  # SYNC_STATUS_..., an open enumeration
+    category: str | None = None  # syncDisabledCategory
+    reason: str | None = None  # syncDisabledReason
+    can_resume: bool | None = None  # canResumeSync
+    sync_started_at: str | None = None
+    sync_completed_at: str | None = None
+    last_error: str | None = None
+    deleted: bool = False
+
+    @property
+    def paused(self) -> bool:
+        """Whether syncing is paused, by anyone."""
+        return self.paused_at is not None or self.status == "SYNC_STATUS_DISABLED"
+
+    @property
+    def anomaly(self) -> bool:
+        """Whether it looks as if C1 itself paused it, on a data anomaly.
+
+        The values of syncDisabledCategory are not documented, so whatever does not name a person's or an
+        API client's doing is taken for C1's own.
+        """
+        if not self.paused:
+            return False
+        if self.category:
+            return not _BY_SOMEBODY(self.category)
+        return bool(self.reason and _BY_CHECK(self.reason))
+
+    @property
+    def running(self) -> bool:
+        """Whether a sync is under way (a pause lets it go on)."""
+        return self.status == "SYNC_STATUS_RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A connector as the tenant lists it."""
+
+    app_id: str
+    connector_id: str
+    name: str | None
+    state: ConnectorState
+    catalog_id: str | None = None
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one reply, or its absence, means: the result of `api.classify`."""
+
+    attempt: AttemptClass
+    message: str
+    status: int | None = None  # HTTP status, None when there was no reply
+    request_id: str | None = None
+    retryable: bool = False  # sending it again may help
+    throttled: bool = False  # the tenant asks to slow down: waiting, not failure
+    retry_after: float | None = None  # seconds the tenant asks for
+    token_rejected: bool = False  # 401: the token, not the request, is the matter
+    forbidden: bool = False  # 403: this credential may not do this
+    fatal: bool = False  # no other request of this run can do better
+    truncated: bool = False  # a 2xx whose body did not arrive whole
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of the tenant's connectors a job takes, besides its explicit pairs."""
+
+    all: bool = False
+    apps: tuple[str, ...] = ()
+    connectors: tuple[str, ...] = ()
+    catalog_ids: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """What a job leaves alone: a connector matches when every part that is given matches."""
+
+    app: str | None = None
+    connector: str | None = None
+    target: Target | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked for: the content of a job file, or of an ad-hoc command line."""
+
+    operation: OperationName
+    name: str
+    targets: tuple[Target, ...] = ()
+    select: Selection | None = None
+    exclude: tuple[Exclusion, ...] = ()
+    tenant: str | None = None  # the pin: the only host this job may touch
+    reason: str | None = None
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    preflight: bool = True
+    verify: bool = True
+    reports: tuple[str, ...] = ()  # path templates, format by suffix
+    path: str | None = None  # the file it came from
+    sha256: str | None = None  # of that file's bytes
+
+
+class Planned(NamedTuple):
+    """A target on its way to a worker, with what is known of it before."""
+
+    seq: int  # its place in the plan, from 0
+    target: Target
+    app_name: str | None = None
+    connector_name: str | None = None
+    before: ConnectorState | None = None
+    unread: str | None = None  # why `before` is not known although it was asked for
+
+
+class Result(NamedTuple):
+    """What became of one target, and how. Times are seconds since the epoch."""
+
+    outcome: Outcome
+    detail: str | None = None
+    http_status: int | None = None
+    error: str | None = None
+    request_id: str | None = None
+    attempts: int = 0
+    throttled: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    after: ConnectorState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended; the rest is in the store."""
+
+    run_id: str
+    exit_code: int
+    stopped: str | None
+    counts: Mapping[Outcome, int]
+    abandoned: bool = False  # left in a hurry: requests in flight were not waited for

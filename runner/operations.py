@@ -1,0 +1,56 @@
+"""The table of operations: what each one calls, what it wants, and what undoes it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from runner.model import ConnectorState, OperationName
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be done to a connector."""
+
+    name: OperationName
+    segment: str  # the last segment of the endpoint's path
+    reached: Callable[[ConnectorState], bool]  # the wanted state; never, for an operation that only triggers
+    lasting: bool  # whether a later read can show that it took effect
+    inverse: OperationName | None
+    changed: str  # words for the outcomes, as the recap and the reports say them
+    unchanged: str
+
+
+OPERATIONS: Mapping[OperationName, Operation] = MappingProxyType(
+    {
+        operation.name: operation
+        for operation in (
+            Operation(
+                OperationName.PAUSE,
+                segment="pause",
+                reached=lambda state: state.paused,
+                lasting=True,
+                inverse=OperationName.RESUME,
+                changed="paused",
+                unchanged="already paused",
+            ),
+            Operation(
+                OperationName.RESUME,
+                segment="resume",
+                reached=lambda state: not state.paused,
+                lasting=True,
+                inverse=OperationName.PAUSE,
+                changed="resumed",
+                unchanged="already active",
+            ),
+            Operation(
+                OperationName.FORCE_SYNC,
+                segment="force_sync",
+                reached=lambda _: False,
+                lasting=False,
+                inverse=None,
+                changed="sync queued",
+                unchanged="already syncing",
+            ),
+        )
+    }
+)

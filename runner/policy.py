@@ -1,0 +1,98 @@
+"""Every default, unit and bound of a run, in one place. Durations are seconds, rates are per second."""
+
+from dataclasses import dataclass
+
+MAX_TARGETS = 200_000
+"""More pairs than this in one job file is taken for a mistake."""
+
+MAX_JOB_BYTES = 32 * 1024 * 1024
+"""A larger job file is refused unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """An inclusive range."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high  # NaN is in no range
+
+
+CONCURRENCY = Bounds(1, 200)
+RATE = Bounds(0.01, 10_000)
+ATTEMPTS = Bounds(1, 20)
+DEADLINE = Bounds(1, 7 * 86_400)
+CONNECT_TIMEOUT = Bounds(0.1, 120)
+REQUEST_TIMEOUT = Bounds(0.1, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A number of targets, either absolute or per cent of the plan."""
+
+    value: float
+    percent: bool = False
+
+    def of(self, total: int) -> float:
+        """How many of `total` this is (not rounded: thresholds are *exceeded*, never equalled)."""
+        return self.value * total / 100 if self.percent else self.value
+
+    def __str__(self) -> str:
+        return f"{self.value:g}%" if self.percent else f"{self.value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPolicy:
+    """How much a run may do at once, in all, and how much may go wrong."""
+
+    concurrency: int = 10  # requests in flight
+    rate: float | None = None  # requests per second; None: learn it
+    max_targets: Share | None = None  # a larger plan is refused before anything is sent
+    max_failures: Share | None = None  # more failed or unknown targets than this stop the run
+    deadline: float | None = None  # seconds from the start of the run
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a request is sent again. Throttling and token refreshes use up no attempt."""
+
+    attempts: int = 5  # requests per target that may end badly
+    base: float = 0.5  # seconds: full jitter over base * 2**(n-1)
+    cap: float = 20.0  # seconds: no back-off is longer
+    throttle_base: float = 1.0  # seconds: a 429 without Retry-After
+    throttle_cap: float = 30.0  # seconds
+    longest_retry_after: float = 300.0  # seconds: the tenant asks for more: the run stops
+    forbidden_streak: int = 5  # so many 403 and nothing else: the credential may not do this at all
+    rejected_tokens: int = 3  # so many 401 in a row on fresh tokens: the credential is dead
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Bounds on one request."""
+
+    connect: float = 10.0  # DNS, TCP and TLS
+    request: float = 30.0  # everything, from asking for a connection to the last byte
+
+
+REPLY_BYTES = 64 * 1024
+"""The most a mutating request's or a token's reply is read; C1 answers `{}`."""
+
+PAGE_BYTES = 16 * 1024 * 1024
+"""The most one page of a listing is read."""
+
+PAGE_SIZE = 100
+"""Rows asked for per page, the most C1 gives (SearchAppsRequest.pageSize)."""
+
+TOKEN_LEEWAY = 60.0
+"""A token is renewed this many seconds before it ends, or at four fifths of a shorter life."""
+
+RECHECK_DELAYS = (1.0, 3.0, 6.0)
+"""Seconds between reads of a connector that does not show yet what the tenant accepted."""
+
+CLOCK_SKEW = 120.0
+"""Seconds by which the tenant's clock may differ before a mark is taken for somebody else's."""
+
+DRAIN_GRACE = 10.0
+"""Seconds that requests in flight get to end after the first signal."""

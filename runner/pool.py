@@ -1,0 +1,51 @@
+"""N workers over a zero-buffer stream. The number of workers is the limit; nothing here knows HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from runner.errors import StoppingError
+from runner.stop import Stop
+
+Item = TypeVar("Item")
+
+Feed = Callable[[Callable[[Item], Awaitable[None]]], Awaitable[None]]
+"""Puts items into the stream, one after another, through the function it is given."""
+
+
+async def work_through(feed: Feed[Item], work: Callable[[Item], Awaitable[None]], *, workers: int, stop: Stop) -> None:
+    """Apply `work` to every item that `feed` puts, `workers` at a time, until the items or the run end.
+
+    `feed` is held up until a worker is free, so a long list costs no memory. When `stop` is requested no
+    further item is handed over, and what is being worked on comes to its own end. `work` deals with its own
+    errors: an exception that escapes it ends everything.
+    """
+    send, receive = anyio.create_memory_object_stream[Item](0)
+    async with anyio.create_task_group() as group, receive:
+        for _ in range(workers):
+            group.start_soon(_worker, receive.clone(), work, stop)
+        await _put_all(feed, send, stop)
+
+
+async def _worker(
+    receive: MemoryObjectReceiveStream[Item], work: Callable[[Item], Awaitable[None]], stop: Stop
+) -> None:
+    async with receive:
+        async for item in receive:
+            if stop.requested:
+                return
+            await work(item)
+
+
+async def _put_all(feed: Feed[Item], send: MemoryObjectSendStream[Item], stop: Stop) -> None:
+    async def put(item: Item) -> None:
+        stop.check()
+        await send.send(item)
+
+    async with send:
+        try:
+            await feed(put)
+        except (anyio.BrokenResourceError, StoppingError):
+            return  # the run is stopping: the workers have left, or a wait was cut short

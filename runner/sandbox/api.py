@@ -1,0 +1,174 @@
+"""C1's API over a tenant: a call in, a reply out, no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from runner.sandbox import pages, replies
+from runner.sandbox.grants import grant
+from runner.sandbox.keys import Credential
+from runner.sandbox.records import App
+from runner.sandbox.replies import Call, GatewayError, Reply
+from runner.sandbox.routes import Endpoint, Route
+from runner.sandbox.rows import Row, app_row, connector_view
+from runner.sandbox.tenant import NotFound, Tenant
+from runner.sandbox.tokens import TokenDesk
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPage:
+    """A page as asked for: `listing` names what is listed, size and token are still unchecked."""
+
+    listing: str
+    size: Any
+    token: Any
+
+
+class Api:
+    """Decides and applies; every mutation is in the oracle before `answer` returns."""
+
+    def __init__(self, tenant: Tenant, desk: TokenDesk) -> None:
+        self._tenant = tenant
+        self._desk = desk
+        self._mutations: dict[Endpoint, Callable[[str, str], object]] = {
+            Endpoint.PAUSE: tenant.pause,
+            Endpoint.RESUME: tenant.resume,
+            Endpoint.FORCE_SYNC: tenant.force_sync,
+        }
+
+    def answer(self, call: Call, route: Route) -> Reply:
+        """Answer a call whose path led to `route`."""
+        match route.endpoint:
+            case Endpoint.PAGE:
+                return Reply(200, replies.PAGE, replies.HTML)
+            case Endpoint.MOVED:
+                return replies.redirect(301, route.location)
+            case Endpoint.TOKEN:
+                return grant(self._desk, call) if call.method == "POST" else Reply(405, b"", replies.HTML)
+        try:
+            return self._answer(call, route)
+        except NotFound as error:
+            return replies.gateway_error(GatewayError(replies.NOT_FOUND, str(error)), call.request_id)
+        except GatewayError as error:
+            return replies.gateway_error(error, call.request_id)
+
+    def _answer(self, call: Call, route: Route) -> Reply:
+        if route.endpoint is Endpoint.UNKNOWN:
+            raise GatewayError(replies.NOT_FOUND, "Not Found")
+        if call.method != route.method:
+            raise GatewayError(replies.UNIMPLEMENTED, "Method Not Allowed")
+        credential = self._authenticate(call)
+        if not route.mutates:
+            return replies.json_reply(self._read(call, route, credential))
+        if credential.read_only:
+            raise GatewayError(replies.PERMISSION_DENIED, "permission denied: connector administrator needed")
+        _json_body(call)
+        self._mutations[route.endpoint](route.app_id, route.connector_id)
+        return replies.EMPTY
+
+    def _authenticate(self, call: Call) -> Credential:
+        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        credential = self._desk.check(token.strip()) if scheme.lower() == "bearer" else None
+        if credential is None:
+            raise GatewayError(replies.UNAUTHENTICATED, "unauthenticated: the bearer token is not valid")
+        return credential
+
+    def _read(self, call: Call, route: Route, credential: Credential) -> Row:
+        match route.endpoint:
+            case Endpoint.INTROSPECT:
+                return _introspection(credential)
+            case Endpoint.APPS:
+                return self._page(_in_query(call, "apps"), self._tenant.apps(), app_row)
+            case Endpoint.APP:
+                return {"app": app_row(self._tenant.app(route.app_id))}
+            case Endpoint.SEARCH_APPS:
+                return self._search(call)
+            case Endpoint.CONNECTORS:
+                return self._connectors(call, route.app_id)
+        return self._connector(route)
+
+    def _search(self, call: Call) -> Row:
+        asked = _json_body(call)
+        terms = {name: asked[name] for name in sorted(asked) if name not in ("pageSize", "pageToken")}
+        page = AskedPage(f"search {json.dumps(terms)}", asked.get("pageSize"), asked.get("pageToken"))
+        return self._page(page, _matching(self._tenant.apps(), asked), app_row)
+
+    def _connectors(self, call: Call, app_id: str) -> Row:
+        tenant, moment = self._tenant, self._moment()
+        body = self._page(
+            _in_query(call, f"connectors of {app_id}"),
+            tenant.connectors(app_id),
+            lambda connector: connector_view(connector, tenant.seen(connector), moment),
+        )
+        return body | {"expanded": None}
+
+    def _connector(self, route: Route) -> Row:
+        connector, state = self._tenant.look(route.app_id, route.connector_id)
+        return {"connectorView": connector_view(connector, state, self._moment()), "expanded": None}
+
+    def _moment(self) -> float:
+        """Return the time that reads show: they may lag."""
+        return self._tenant.clock() - self._tenant.behaviour.lag
+
+    def _page(self, asked: AskedPage, items: Sequence[Item], row: Callable[[Item], Row]) -> Row:
+        behaviour = self._tenant.behaviour
+        try:
+            size, token = int(asked.size or 0), str(asked.token or "")
+            start, end = pages.bounds(asked.listing, size, token, behaviour.overshoot)
+        except (TypeError, ValueError) as error:
+            raise GatewayError(replies.INVALID_ARGUMENT, f"page size or token: {error}") from None
+        rows = [row(item) for item in items[start:end]]
+        return {
+            "list": rows or (None if behaviour.null_lists else []),
+            "nextPageToken": pages.token(asked.listing, end) if end < len(items) else "",
+        }
+
+
+def _in_query(call: Call, listing: str) -> AskedPage:
+    query = dict(parse_qsl(call.query))
+    return AskedPage(listing, query.get("page_size"), query.get("page_token"))
+
+
+def _json_body(call: Call) -> dict[str, Any]:
+    """Return the JSON object of the body; no body at all counts as an empty one."""
+    try:
+        body = json.loads(call.body) if call.body.strip() else {}
+    except ValueError as error:
+        raise GatewayError(replies.INVALID_ARGUMENT, f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise GatewayError(replies.INVALID_ARGUMENT, "the body is not a JSON object")
+    return body
+
+
+def _matching(apps: Sequence[App], asked: Mapping[str, Any]) -> Sequence[App]:
+    name = str(asked.get("displayName") or asked.get("query") or "").casefold()
+    wanted, unwanted = asked.get("appIds"), asked.get("excludeAppIds") or ()
+    if asked.get("onlyDirectories"):
+        return []
+    if not (name or wanted or unwanted):
+        return apps
+    return [
+        app
+        for app in apps
+        if name in app.name.casefold() and (not wanted or app.id in wanted) and app.id not in unwanted
+    ]
+
+
+def _introspection(credential: Credential) -> Row:
+    """Return who the token is. C1 publishes no list of role names: these are the sandbox's own."""
+    return {
+        "principleId": credential.client_id,
+        "userId": "2uSandboxRobot",
+        "tenantId": "2tSandboxTenant",
+        "roles": ["Read Only Administrator"] if credential.read_only else ["Connector Administrator"],
+        "permissions": ["connector:read"] if credential.read_only else ["connector:read", "connector:write"],
+        "features": None,
+        "disabledModules": None,
+        "deviceClientId": "",
+    }

@@ -1,0 +1,148 @@
+"""Opening the state file: directory, pragmas, version, and errors in words."""
+
+import contextlib
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from runner.errors import StorageError, UsageError
+from runner.store import records
+from runner.store.journal import Journal, RunStart
+from runner.store.records import RunRecord, TargetRecord
+from runner.store.schema import MIGRATIONS
+
+FILE_NAME = "state.db"
+BUSY_TIMEOUT = 10_000
+"""Milliseconds to wait for another process's transaction; ours take milliseconds."""
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite or the file system raises into one `StorageError` that names the file."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(f"{path}: {_explain(error)}") from error
+
+
+def _explain(error: Exception) -> str:
+    text = str(error)
+    if "malformed" in text or "not a database" in text:
+        return f"the state file is damaged ({text}); move it away, or name another directory with --state-dir"
+    return f"the state cannot be read or written ({text})"
+
+
+class Store:
+    """The state directory's database. Use it as a context manager; every method raises `StorageError`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / FILE_NAME
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        with storage_errors(self.path):
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._connection = _connect(self.path)
+            _migrate(self._connection, self.path)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open connection of the writing side."""
+        if self._connection is None:
+            raise RuntimeError("the store is not open")
+        return self._connection
+
+    def journal(self, start: RunStart) -> Journal:
+        """Begin a run: its row is durable when this returns. The plan and the outcomes go to the journal."""
+        with storage_errors(self.path):
+            return Journal.begin(self.connection, start, self.path)
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, the newest first."""
+        with storage_errors(self.path):
+            return records.all_runs(self.connection)
+
+    def run(self, run_id: str | None = None) -> RunRecord:
+        """One run by its id or an unambiguous beginning of it; without one, the newest."""
+        with storage_errors(self.path):
+            matches = records.find_runs(self.connection, run_id)
+        if not matches:
+            what = f"no run {run_id!r}" if run_id else "no run yet"
+            raise UsageError(f"{self.path}: {what}; `c1-runner runs` lists them")
+        if len(matches) > 1:
+            some = ", ".join(match.run_id for match in matches[:4])
+            raise UsageError(f"{self.path}: {run_id!r} is the beginning of several runs: {some}")
+        return matches[0]
+
+    def targets(self, run: RunRecord) -> Iterator[TargetRecord]:
+        """The planned targets of a run in plan order, read one by one from a connection of their own."""
+        with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
+            yield from records.targets(connection, run)
+
+    def changed_by_app(self, run_id: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+        """App by app, the (seq, connector_id) of the targets that a run has changed so far."""
+        with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
+            yield from records.changed_by_app(connection, run_id)
+
+
+def new_run_id(now: float) -> str:
+    """A run id for a run that starts at `now` (seconds since the epoch): sorts by time, unlikely to repeat."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT / 1000)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a committed intent survives a power cut, not only a crash (sqlite.org/pragma.html#pragma_synchronous)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = _version(connection)
+    if version > len(MIGRATIONS):
+        raise UsageError(
+            f"{path}: written by a newer c1-runner (format {version}, this one knows {len(MIGRATIONS)}); "
+            "update c1-runner, or name another directory with --state-dir"
+        )
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        for number in range(_version(connection), len(MIGRATIONS)):  # another process may have been first
+            for statement in _statements(MIGRATIONS[number]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; `executescript` would commit the transaction it stands in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,184 @@
+"""The write side of one run: plan, intents and outcomes, in grouped commits.
+
+An intent is durable before its request leaves; an outcome is durable with the next group. So after a crash
+at any moment a target that the tenant may have changed has at least an intent: it is reported as unknown,
+never forgotten. All records of one turn of the event loop share one transaction and one sync to the disk.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from runner.errors import StorageError
+from runner.model import ConnectorState, Outcome, Planned, Result, Target
+
+_INTENT = """
+    UPDATE targets SET intent_at = ?, before = ?, app_name = ?, connector_name = ? WHERE run = ? AND seq = ?
+"""
+_OUTCOME = """
+    UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
+        throttled = ?, started_at = ?, finished_at = ?, before = ?, after = ?, app_name = ?, connector_name = ?
+    WHERE run = ? AND seq = ?
+"""
+_VERIFIED = "UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ? WHERE run = ? AND seq = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """What is known of a run when it begins."""
+
+    run_id: str
+    job: dict[str, Any]  # the job without its targets, as JSON-ready values
+    job_name: str
+    job_path: str | None
+    job_sha256: str | None
+    operation: str
+    tenant: str
+    reason: str | None
+    version: str
+    host: str
+    user: str
+    pid: int
+    started_at: float
+
+
+@dataclass(slots=True)
+class _Group:
+    """The records of one transaction, and who waits for it."""
+
+    rows: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
+    committed: anyio.Event = field(default_factory=anyio.Event)
+    error: StorageError | None = None
+
+
+class Journal:
+    """One run's records. `serve` must run beside the writers; `close` commits what is left.
+
+    After a failed commit nothing is written any more: a sync that failed is never tried again, since the
+    pages it covered may be gone. `lost` then holds what the disk did not take.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, run: int, path: Path) -> None:
+        self._connection = connection
+        self._run = run
+        self._path = path
+        self._group = _Group()
+        self._pending = anyio.Event()
+        self._failure: StorageError | None = None
+        self.commits = 0
+        self.lost: list[tuple[str, Sequence[Any]]] = []
+
+    @classmethod
+    def begin(cls, connection: sqlite3.Connection, start: RunStart, path: Path) -> "Journal":
+        """Write the run's row, durably, and return its journal."""
+        values = asdict(start) | {"job": json.dumps(start.job)}
+        names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+        cursor = connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
+        if cursor.lastrowid is None:
+            raise StorageError(f"{path}: the run could not be recorded")
+        return cls(connection, cursor.lastrowid, path)
+
+    def plan(self, targets: Iterable[tuple[int, Target]]) -> None:
+        """Add (seq, target) pairs to the plan, in one transaction, durable when this returns."""
+        rows = ((self._run, seq, t.app_id, t.connector_id, t.name) for seq, t in targets)
+        self._transaction(
+            [
+                (
+                    "INSERT INTO targets (run, seq, app_id, connector_id, connector_name) VALUES (?, ?, ?, ?, ?)",
+                    rows,
+                )
+            ]
+        )
+
+    async def intent(self, planned: Planned, at: float) -> None:
+        """Return when it is durable that a request for this target may leave from now on."""
+        if self._failure is not None:
+            raise self._failure
+        names = (planned.app_name, planned.connector_name)
+        group = self._add(_INTENT, (at, state_json(planned.before), *names, self._run, planned.seq))
+        await group.committed.wait()
+        if group.error is not None:
+            raise group.error
+
+    def outcome(self, planned: Planned, result: Result) -> None:
+        """Record what became of a target; durable with the next group, whoever is cancelled meanwhile."""
+        self._add(
+            _OUTCOME,
+            (
+                result.outcome, result.detail, result.http_status, result.error, result.request_id,
+                result.attempts, result.throttled, result.started_at, result.finished_at,
+                state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
+                self._run, planned.seq,
+            ),
+        )  # fmt: skip
+
+    def verified(self, seq: int, outcome: Outcome, detail: str | None, after: ConnectorState | None) -> None:
+        """Record what a look after the run showed of a changed target."""
+        self._add(_VERIFIED, (outcome, detail, state_json(after), self._run, seq))
+
+    async def serve(self) -> None:
+        """Commit group after group until cancelled; raises `StorageError` when the disk refuses."""
+        while True:
+            await self._pending.wait()
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit what has come since the last time, and wake who waits for it."""
+        group, self._group, self._pending = self._group, _Group(), anyio.Event()
+        if not group.rows:
+            return
+        try:
+            self._transaction([(statement, (values,)) for statement, values in group.rows])
+            self.commits += 1
+        except StorageError as error:
+            self._failure = group.error = error
+            self.lost += group.rows
+            raise
+        finally:
+            group.committed.set()
+
+    def finish(self, at: float, exit_code: int, stopped: str | None, tally: tuple[int, int, int]) -> None:
+        """Close the run's account: `tally` is requests, retries, throttled."""
+        self.commit()
+        values = (at, exit_code, stopped, *tally, self._run)
+        self._transaction(
+            [
+                (
+                    "UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ?, requests = ?, retries = ?, "
+                    "throttled = ? WHERE run = ?",
+                    (values,),
+                )
+            ]
+        )
+
+    def _add(self, statement: str, values: Sequence[Any]) -> _Group:
+        if self._failure is not None:
+            self.lost.append((statement, values))
+        else:
+            self._group.rows.append((statement, values))
+            self._pending.set()
+        return self._group
+
+    def _transaction(self, statements: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement, rows in statements:
+                self._connection.executemany(statement, rows)
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
+            raise StorageError(f"{self._path}: the journal could not be written ({error})") from error
+
+
+def state_json(state: ConnectorState | None) -> str | None:
+    """A connector's state as the store keeps it: compact JSON, absent fields left out."""
+    if state is None:
+        return None
+    return json.dumps({key: value for key, value in asdict(state).items() if value is not None}, separators=(",", ":"))

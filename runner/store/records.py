@@ -1,0 +1,146 @@
+"""The read side: runs and targets as values, with the outcome of what a crash left open."""
+
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from runner.model import ConnectorState, Outcome, Target
+
+# What a crash left open is said here, once, for every reader: an intent without an outcome may have been
+# applied, a target without an intent was never sent.
+_OUTCOME = """
+    CASE WHEN outcome IS NOT NULL THEN outcome
+         WHEN intent_at IS NOT NULL THEN 'unknown'
+         ELSE 'not_attempted' END
+"""
+_OPEN_INTENT = "a request may have been sent; the run ended before its outcome was recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the store has it. Times are seconds since the epoch."""
+
+    run: int
+    run_id: str
+    job: Mapping[str, Any]
+    job_name: str
+    job_path: str | None
+    job_sha256: str | None
+    operation: str
+    tenant: str
+    reason: str | None
+    version: str
+    host: str
+    user: str
+    pid: int
+    started_at: float
+    finished_at: float | None
+    exit_code: int | None
+    stopped: str | None
+    requests: int
+    retries: int
+    throttled: int
+    counts: Mapping[Outcome, int]
+
+    @property
+    def planned(self) -> int:
+        """How many targets the run has."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRecord:
+    """A planned target as the store has it; always with exactly one outcome."""
+
+    seq: int
+    target: Target
+    app_name: str | None
+    connector_name: str | None
+    outcome: Outcome
+    detail: str | None
+    http_status: int | None
+    error: str | None
+    request_id: str | None
+    attempts: int
+    throttled: int
+    started_at: float | None
+    finished_at: float | None
+    before: ConnectorState | None
+    after: ConnectorState | None
+
+
+def all_runs(connection: sqlite3.Connection) -> list[RunRecord]:
+    """Every run, the newest first."""
+    return _runs(connection, "", ())
+
+
+def find_runs(connection: sqlite3.Connection, run_id: str | None) -> list[RunRecord]:
+    """The runs whose id begins with `run_id` (an exact match alone), or the newest one."""
+    if run_id is None:
+        return _runs(connection, "WHERE run = (SELECT max(run) FROM runs)", ())
+    exact = _runs(connection, "WHERE run_id = ?", (run_id,))
+    return exact or _runs(connection, "WHERE substr(run_id, 1, length(?1)) = ?1", (run_id,))
+
+
+def _runs(connection: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[RunRecord]:
+    cursor = connection.execute(f"SELECT * FROM runs {where} ORDER BY run DESC", values)
+    names = [column[0] for column in cursor.description]
+    return [_run(connection, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _run(connection: sqlite3.Connection, row: dict[str, Any]) -> RunRecord:
+    tally = connection.execute(
+        f"SELECT {_OUTCOME}, count(*), sum(attempts), sum(max(attempts - 1, 0)), sum(throttled) "
+        "FROM targets WHERE run = ? GROUP BY 1",
+        (row["run"],),
+    ).fetchall()
+    counts = dict.fromkeys(Outcome, 0) | {Outcome(outcome): count for outcome, count, *_ in tally}
+    if row["requests"] is None:  # not finished: what the targets' own records add up to
+        row["requests"], row["retries"], row["throttled"] = (sum(line[i] for line in tally) for i in (2, 3, 4))
+    return RunRecord(**(row | {"job": json.loads(row["job"]), "counts": counts}))
+
+
+def targets(connection: sqlite3.Connection, run: RunRecord) -> Iterator[TargetRecord]:
+    """A run's targets in plan order, one at a time."""
+    cursor = connection.execute(
+        f"SELECT seq, app_id, connector_id, app_name, connector_name, {_OUTCOME}, "
+        "CASE WHEN outcome IS NULL AND intent_at IS NOT NULL THEN ? ELSE detail END, "
+        "http_status, error, request_id, attempts, throttled, coalesce(started_at, intent_at), finished_at, "
+        "before, after FROM targets WHERE run = ? ORDER BY seq",
+        (_OPEN_INTENT, run.run),
+    )
+    for row in cursor:
+        yield _target(row)
+
+
+def _target(row: Sequence[Any]) -> TargetRecord:
+    seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after = row
+    names = [field.name for field in fields(TargetRecord)][5:-2]  # what the columns between are called, too
+    return TargetRecord(
+        seq=seq,
+        target=Target(app_id, connector_id),
+        app_name=app_name,
+        connector_name=connector_name,
+        outcome=Outcome(outcome),
+        **dict(zip(names, reply, strict=True)),
+        before=_state(before),
+        after=_state(after),
+    )
+
+
+def changed_by_app(connection: sqlite3.Connection, run_id: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """App by app, the (seq, connector_id) of what the run has changed so far."""
+    cursor = connection.execute(
+        "SELECT app_id, seq, connector_id FROM targets JOIN runs USING (run) "
+        "WHERE run_id = ? AND outcome = 'changed' ORDER BY app_id, seq",
+        (run_id,),
+    )
+    for app_id, rows in itertools.groupby(cursor, key=lambda row: str(row[0])):
+        yield app_id, [(seq, connector_id) for _, seq, connector_id in rows]
+
+
+def _state(text: str | None) -> ConnectorState | None:
+    return None if text is None else ConnectorState(**({"paused_at": None, "status": None} | json.loads(text)))

@@ -1,0 +1,53 @@
+"""The tables, and how an older file is brought up to date.
+
+`PRAGMA user_version` holds the number of migrations applied. A migration is never edited once released.
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE runs (
+        run INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,        -- sorts by time
+        job TEXT NOT NULL,                  -- the job without its targets, JSON
+        job_name TEXT NOT NULL,
+        job_path TEXT,
+        job_sha256 TEXT,
+        operation TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        reason TEXT,
+        version TEXT NOT NULL,              -- of this program
+        host TEXT NOT NULL,
+        user TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started_at REAL NOT NULL,           -- seconds since the epoch
+        finished_at REAL,                   -- NULL: under way, or ended abruptly
+        exit_code INTEGER,
+        stopped TEXT,
+        requests INTEGER,
+        retries INTEGER,
+        throttled INTEGER
+    ) STRICT;
+
+    CREATE TABLE targets (
+        run INTEGER NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,               -- plan order, from 0
+        app_id TEXT NOT NULL,
+        connector_id TEXT NOT NULL,
+        app_name TEXT,
+        connector_name TEXT,
+        before TEXT,                        -- the connector's state, JSON
+        intent_at REAL,                     -- durable before the first request leaves
+        outcome TEXT,
+        detail TEXT,
+        http_status INTEGER,
+        error TEXT,
+        request_id TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        throttled INTEGER NOT NULL DEFAULT 0,
+        started_at REAL,
+        finished_at REAL,
+        after TEXT,
+        PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)

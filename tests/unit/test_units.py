@@ -1,0 +1,133 @@
+"""Durations, rates and shares as people write them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner import units
+from runner.policy import Bounds, Share
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("90s", 90),
+        ("30m", 1800),
+        ("1h30m", 5400),
+        ("2d", 172_800),
+        ("500ms", 0.5),
+        ("1m500ms", 60.5),
+        ("1.5h", 5400),
+        (" 10s ", 10),
+        ("90", 90),
+        (30, 30),
+        (0.25, 0.25),
+        (0, 0),
+    ],
+)
+def test_a_duration_is_read_as_seconds(written: units.Written, seconds: float) -> None:
+    assert units.duration(written) == pytest.approx(seconds)
+
+
+NO_DURATIONS = ["", "s", "-1s", "1 h", "1h 30m", "ten", "1w", "1e3s", "inf", "nan", "1h30", ".5s", "1.s", "٣s"]
+
+
+@pytest.mark.parametrize("written", [*NO_DURATIONS, -1, math.inf, math.nan, True])
+def test_what_is_no_duration_is_refused_with_examples(written: units.Written) -> None:
+    with pytest.raises(ValueError, match=r"^expected a duration such as 90s, 30m, 1h30m or 500ms, not "):
+        units.duration(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "per_second"), [("20/s", 20), ("600/m", 10), ("1800/h", 0.5), ("0.5/s", 0.5), ("20", 20), (20, 20)]
+)
+def test_a_rate_is_read_as_requests_per_second(written: units.Written, per_second: float) -> None:
+    assert units.rate(written) == pytest.approx(per_second)
+
+
+@pytest.mark.parametrize("written", ["", "20/x", "20 / s", "/s", "-1/s", "inf/s", "20/", "20/d", math.nan, False])
+def test_what_is_no_rate_is_refused_with_examples(written: units.Written) -> None:
+    with pytest.raises(ValueError, match=r"^expected a rate such as 20/s, 600/m or 1000/h, not "):
+        units.rate(written)
+
+
+@pytest.mark.parametrize("written", [0, "0", "0/s", "0.0/h"])
+def test_a_rate_of_nothing_is_refused(written: units.Written) -> None:
+    with pytest.raises(ValueError, match=r"^must be more than 0: nothing would ever be sent$"):
+        units.rate(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [
+        ("10%", Share(10, percent=True)),
+        ("2.5%", Share(2.5, percent=True)),
+        ("100%", Share(100, percent=True)),
+        ("0%", Share(0, percent=True)),
+        (10, Share(10)),
+        ("10", Share(10)),
+        (0, Share(0)),
+        (10.0, Share(10)),
+    ],
+)
+def test_a_share_is_a_number_or_per_cent(written: units.Written, share: Share) -> None:
+    assert units.share(written) == share
+
+
+@pytest.mark.parametrize("written", ["", "%", "ten", "-1", "-5%", 2.5, "1/2", math.inf, math.nan, True, "9" * 400])
+def test_what_is_no_share_is_refused_with_examples(written: units.Written) -> None:
+    with pytest.raises(ValueError, match=r"^expected a whole number or per cent, such as 10 or 10%, not "):
+        units.share(written)
+
+
+def test_more_than_everything_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^must be at most 100%, not '100\.1%'$"):
+        units.share("100.1%")
+
+
+def test_a_range_is_named_in_the_units_of_what_it_bounds() -> None:
+    with pytest.raises(ValueError, match=r"^must be from 0\.1s to 10m, not '2h'$"):
+        units.duration("2h", Bounds(0.1, 600))
+    with pytest.raises(ValueError, match=r"^must be from 0\.01/s to 10000/s, not '20000/s'$"):
+        units.rate("20000/s", Bounds(0.01, 10_000))
+    with pytest.raises(ValueError, match=r"^must be from 1 to 200, not 0$"):
+        units.bounded(0, Bounds(1, 200))
+
+
+def test_the_ends_of_a_range_are_in_it() -> None:
+    bounds = Bounds(1, 60)
+    assert [units.duration(written, bounds) for written in ("1s", "1m")] == [1, 60]
+
+
+@pytest.mark.parametrize("function", [units.duration, units.rate])
+def test_a_number_beyond_all_numbers_is_too_large(function: type[units.duration]) -> None:
+    with pytest.raises(ValueError, match=r"^is too large: '9+\.\.\.'$"):
+        function("9" * 400)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (90, "1m30s"), (5400, "1h30m"), (604_800, "7d"), (0.5, "0.5s"), (1e-7, "1e-07s")]
+)
+def test_durations_are_spelled_as_people_write_them(seconds: float, text: str) -> None:
+    assert units.duration_text(seconds) == text
+
+
+@given(st.integers(0, 10**9))
+def test_a_spelled_duration_reads_back(seconds: int) -> None:
+    assert units.duration(units.duration_text(seconds)) == seconds
+
+
+@given(st.text() | st.floats() | st.integers())
+def test_units_read_or_refuse_and_never_give_what_is_not_finite(written: units.Written) -> None:
+    for function in (units.duration, units.rate, lambda each: units.share(each).value):
+        try:
+            assert 0 <= function(written) < math.inf
+        except ValueError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(("written", "text"), [("a\nb\x1b", r"'a\nb\x1b'"), (True, "true"), (1.50, "1.5"), ("x" * 99, repr("x" * 57 + "..."))])  # fmt: skip
+def test_what_was_given_is_shown_harmlessly(written: object, text: str) -> None:
+    assert units.shown(written) == text
