@@ -1,4 +1,11 @@
-"""One target: decide on the state before, intend, attempt, and settle on exactly one outcome."""
+"""One target: decide on the state before, intend, attempt, and settle on exactly one outcome.
+
+decide ── settled by the state before ──────────────────────────────► unchanged, skipped, failed
+  └─ intent (durable) ─ attempts ─┬─ applied ───────────────────────► changed
+          ▲                       ├─ unclear: read, then again
+          └──── put off to the ◄──┤  retryable, but the budget or the tries are spent
+                last pass         └─ refused for good, or no more ──► a last read ► failed or unknown
+"""
 
 import logging
 import time
@@ -6,19 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runner.api.client import Client, Tally
-from runner.api.retry import retrying
+from runner.api.budget import RetryBudget
+from runner.api.client import Client
+from runner.api.retry import is_retryable, retrying, until_spent
+from runner.api.turn import Tally
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
-from runner.model import (
-    AttemptClass,
-    ConnectorState,
-    OperationName,
-    Outcome,
-    Planned,
-    Result,
-    Target,
-    Verdict,
-)
+from runner.model import AttemptClass, ConnectorState, OperationName, Outcome, Planned, Result, Verdict
 from runner.operations import Operation
 from runner.policy import CLOCK_SKEW, RetryPolicy
 from runner.stop import Stop
@@ -29,21 +29,30 @@ log = logging.getLogger(__name__)
 Finished = Callable[[Planned, Result], None]
 """Told of each outcome: progress, thresholds."""
 
+_OUTGROWN = frozenset({405, 411, 415, 501})
+"""Refusals that say the request itself is wrong: the API has changed, or this program has a bug."""
+
 
 @dataclass(slots=True)
-class _Course:
+class Course:
     """What has happened to a target so far."""
 
+    planned: Planned
     started_at: float
     tally: Tally = field(default_factory=Tally)
-    attempts: int = 0
+    tries: int = 0  # attempts that count against the policy
+    attempts: int = 0  # requests that were judged
+    forgiven: bool = False  # one closed connection does not count
     last: Verdict | None = None
-    ambiguous: bool = False  # a request may have taken effect, and no read has shown yet
-    read: ConnectorState | None = None  # the latest read after an ambiguous attempt
+    ambiguous: bool = False  # a request may have taken effect
+    read: ConnectorState | None = None  # the latest read since then
 
 
 class Executor:
-    """Applies an operation to one target after another; `__call__` is the pool's work."""
+    """Applies an operation to one target after another; `__call__` is the pool's work.
+
+    What is worth another try later is in `put_off` afterwards, for the last pass.
+    """
 
     def __init__(
         self,
@@ -62,109 +71,146 @@ class Executor:
         self._journal = journal
         self._stop = stop
         self._retry = retry
+        self._budget = RetryBudget(retry)
         self._include_anomalies = include_anomalies
         self._finished = finished
         self._wall = wall
+        self.put_off: list[Course] = []
 
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome and record it; an error of any kind is this target's alone."""
-        result = decide(self._operation, planned, include_anomalies=self._include_anomalies)
-        if result is None:
-            result = await self._carry_out(planned)
+        result = None
+        if planned.since is None:
+            result = decide(self._operation, planned, include_anomalies=self._include_anomalies)
         if result is not None:
-            self._journal.outcome(planned, result)
-            if self._finished is not None:
-                self._finished(planned, result)
+            self._record(planned, result)
+        else:
+            await self.repeat(planned)
 
-    async def _carry_out(self, planned: Planned) -> Result | None:
-        """Intent, attempts, outcome; None when the run ended before anything was sent."""
-        course = _Course(self._wall())
+    async def repeat(self, planned: Planned) -> None:
+        """The same for a target on which the state before has nothing to say any more."""
+        course = Course(planned, planned.since or self._wall(), ambiguous=planned.since is not None)
+        await self._carry_out(course, last=False)
+
+    async def last_pass(self, course: Course) -> None:
+        """Try once more what was put off; after this it has its outcome."""
+        await self._carry_out(course, last=True)
+
+    def abandon(self, course: Course) -> None:
+        """Settle a target that was put off, and whose turn never came."""
+        self._record(course.planned, self._interrupted(course, self._stop.reason or "the run ended"))
+
+    async def _carry_out(self, course: Course, *, last: bool) -> None:
+        result: Result | None
         try:
             self._stop.check()
-            await self._journal.intent(planned, course.started_at)
-            await self._attempt_all(planned, course)
-            return self._result(course, Outcome.CHANGED, None)
+            if course.attempts == 0 and course.planned.since is None:
+                await self._journal.intent(course.planned, course.started_at)
+            await self._attempt_all(course, last=last)
+            result = self._result(course, Outcome.CHANGED)
         except ApiError as error:
-            return await self._settle(planned, course, error.verdict)
+            result = await self._put_off_or_settle(course, error.verdict, last=last)
         except _Reached as reached:
-            return self._result(course, reached.outcome, str(reached))
+            result = self._result(course, reached.outcome, str(reached))
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
-            return self._interrupted(course, str(error))
+            result = self._interrupted(course, str(error))
         except (StoppingError, StorageError) as error:
-            return self._interrupted(course, str(error))
+            result = self._interrupted(course, str(error))
         except Exception as error:
-            log.exception("target %s: this is a bug in c1-runner", planned.target)
+            log.exception("target %s: this is a bug in c1-runner", course.planned.target)
             self._stop.request(f"a bug in c1-runner ({type(error).__name__})", ExitCode.BUG)
-            return self._result(course, Outcome.UNKNOWN, "an error inside c1-runner; see the log")
+            result = self._result(course, Outcome.UNKNOWN, "an error inside c1-runner; see the log")
+        if result is not None:
+            self._record(course.planned, result)
 
-    async def _attempt_all(self, planned: Planned, course: _Course) -> None:
+    def _record(self, planned: Planned, result: Result) -> None:
+        log.info("%s %s", planned.target, result.outcome, extra={"target": str(planned.target)})
+        self._journal.outcome(planned, result)
+        if self._finished is not None:
+            self._finished(planned, result)
+
+    async def _attempt_all(self, course: Course, *, last: bool) -> None:
         """Return when an attempt was applied; raises `ApiError` with the last verdict otherwise."""
-        await retrying(self._retry, self._stop)(self._attempt, planned.target, planned.before, course)
+        policy = self._retry
+        # The last of several tries is kept for the last pass, when the trouble may be over.
+        limit = policy.attempts - 1 if policy.attempts > 2 and not last else policy.attempts
+        until = until_spent(lambda: course.tries, limit, policy.target_deadline, lambda: course.tally.waited)
 
-    async def _attempt(self, target: Target, before: ConnectorState | None, course: _Course) -> None:
+        def worth(error: BaseException) -> bool:
+            return is_retryable(error) and (last or self._budget.grant(self._client.total.requests))
+
+        await retrying(policy, self._stop, until=until, worth=worth)(self._attempt, course)
+
+    async def _attempt(self, course: Course) -> None:
+        course.tries += 1
         if course.ambiguous or (course.last is not None and course.last.status == 409):
-            await self._look(target, before, course)
-        course.attempts += 1
+            await self._look(course)
         sent = course.tally.requests
-        verdict = course.last = await self._client.act(self._operation, target, course.tally)
+        verdict = course.last = await self._client.act(self._operation, course.planned.target, course.tally)
+        course.attempts += course.tally.requests > sent  # none, if not even a token was to be had
         if verdict.attempt is AttemptClass.APPLIED and not (verdict.truncated and self._operation.lasting):
             return
-        if verdict.attempt is AttemptClass.NOT_SENT and course.tally.requests == sent:
-            course.attempts -= 1  # not even a request: no token could be had
         if verdict.attempt in (AttemptClass.AMBIGUOUS, AttemptClass.APPLIED):
             course.ambiguous, course.read = True, None
-        if verdict.forbidden or verdict.fatal:
-            self._consider_stopping(verdict)
+        if verdict.disconnected and not course.forgiven:
+            course.forgiven = True
+            course.tries -= 1
+        if verdict.fatal:
+            self._stop.request(verdict.message, ExitCode.BUG if verdict.status in _OUTGROWN else ExitCode.STOPPED)
         raise ApiError(verdict)
 
-    async def _look(self, target: Target, before: ConnectorState | None, course: _Course) -> None:
+    async def _look(self, course: Course) -> None:
         """Read the connector after an unclear reply; raises `_Reached` if it is as wanted already."""
-        course.read = (await self._client.connector(target)).state
-        if self._operation.reached(course.read):
-            raise _Reached(*self._credit(before, course))
-        if self._operation.name is OperationName.FORCE_SYNC and _began_since(before, course.read):
+        course.read = state = (await self._client.connector(course.planned.target)).state
+        if self._operation.reached(state):
+            raise _Reached(*self._credit(course, state))
+        if self._operation.name is OperationName.FORCE_SYNC and _began_since(course.planned.before, state):
             raise _Reached(Outcome.CHANGED, "the reply was lost; a read shows a new sync running")
 
-    def _credit(self, before: ConnectorState | None, course: _Course) -> tuple[Outcome, str]:
+    def _credit(self, course: Course, now: ConnectorState) -> tuple[Outcome, str]:
         """Whose doing the wanted state is that a read found: ours, or somebody else's."""
-        mark = _epoch(course.read.paused_at if course.read else None)
+        mark, before = _epoch(now.paused_at), course.planned.before
+        if not course.ambiguous:
+            return Outcome.UNCHANGED, "it came into the wanted state by itself, or by somebody else"
         if mark is not None and mark < course.started_at - CLOCK_SKEW:
             return Outcome.UNCHANGED, "it was in the wanted state before this run's request"
         if mark is None and before is None:
-            return (
-                Outcome.UNKNOWN,
-                "the reply was lost; it is in the wanted state, but since when is not known",
-            )
+            return Outcome.UNKNOWN, "the reply was lost; it is in the wanted state, but since when is not known"
         return Outcome.CHANGED, "the reply was lost; a read shows that it took effect"
 
-    async def _settle(self, planned: Planned, course: _Course, verdict: Verdict) -> Result:
+    async def _put_off_or_settle(self, course: Course, verdict: Verdict, *, last: bool) -> Result | None:
+        if not last and verdict.retryable and course.tries < self._retry.attempts and not self._stop.requested:
+            self.put_off.append(course)
+            return None
+        return await self._settle(course, verdict)
+
+    async def _settle(self, course: Course, verdict: Verdict) -> Result:
         """The outcome when no attempt was clearly applied: only a read makes an unclear one a failure."""
         if course.ambiguous and course.read is None and self._operation.lasting:
             try:
-                await self._look(planned.target, planned.before, course)
+                await self._look(course)
             except _Reached as reached:
                 return self._result(course, reached.outcome, str(reached))
             except (ApiError, StoppingError, AccessError) as error:
-                log.debug("target %s: the last read failed: %s", planned.target, error)
+                log.debug("target %s: the last read failed: %s", course.planned.target, error)
         last = course.last or verdict
-        if course.ambiguous and course.read is None:
+        if course.ambiguous and (course.read is None or not self._operation.lasting):
             return self._result(course, Outcome.UNKNOWN, "a request was sent; what came of it is not known", last)
         return self._result(course, Outcome.FAILED, None, last)
 
-    def _interrupted(self, course: _Course, why: str) -> Result | None:
+    def _interrupted(self, course: Course, why: str) -> Result:
         """The outcome of a target whose attempts the end of the run cut short."""
         if course.ambiguous:
-            return self._result(course, Outcome.UNKNOWN, "a request was sent; the run ended before a read", course.last)
-        if course.tally.requests == 0:
+            detail = "a request was sent; the run ended before a read could tell what came of it"
+            return self._result(course, Outcome.UNKNOWN, detail, course.last)
+        if course.attempts == 0:
             return Result(Outcome.NOT_ATTEMPTED, why)
-        return self._result(course, Outcome.NOT_ATTEMPTED, f"refused so far; {why}", course.last)
+        return self._result(course, Outcome.NOT_ATTEMPTED, f"nothing took effect so far; {why}", course.last)
 
-    def _consider_stopping(self, verdict: Verdict) -> None:
-        if verdict.fatal:
-            self._stop.request(verdict.message, ExitCode.STOPPED)
-
-    def _result(self, course: _Course, outcome: Outcome, detail: str | None, error: Verdict | None = None) -> Result:
+    def _result(
+        self, course: Course, outcome: Outcome, detail: str | None = None, error: Verdict | None = None
+    ) -> Result:
         shown = error or course.last
         return Result(
             outcome=outcome,

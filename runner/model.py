@@ -14,7 +14,8 @@ ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 JsonObject = dict[str, Any]
 """A JSON object as the standard library reads and writes it."""
 
-_BY_SOMEBODY = re.compile(r"user|manual|admin|operator|api|unspecified", re.IGNORECASE).search
+_WORDS = re.compile(r"[a-z]+").findall
+_BY_SOMEBODY = frozenset({"user", "manual", "manually", "admin", "administrator", "operator", "api"})
 _BY_CHECK = re.compile(r"anomal|threshold|drop|bad.?sync|no.?data|suspicious", re.IGNORECASE).search
 
 _is_id = re.compile(ID_PATTERN).fullmatch
@@ -92,9 +93,10 @@ class ConnectorState:
         """
         if not self.paused:
             return False
-        if self.category:
-            return not _BY_SOMEBODY(self.category)
-        return bool(self.reason and _BY_CHECK(self.reason))
+        words = set(_WORDS(self.category.lower())) if self.category else set()
+        if not words or "unspecified" in words:
+            return bool(self.reason and _BY_CHECK(self.reason))
+        return bool(_BY_CHECK(" ".join(words))) or not words & _BY_SOMEBODY
 
     @property
     def running(self) -> bool:
@@ -129,6 +131,8 @@ class Verdict:
     forbidden: bool = False  # 403: this credential may not do this
     fatal: bool = False  # no other request of this run can do better
     truncated: bool = False  # a 2xx whose body did not arrive whole
+    disconnected: bool = False  # the connection was closed before any reply
+    alien: bool = False  # not C1's API: a redirect, or a 2xx that is not JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ class Planned(NamedTuple):
     connector_name: str | None = None
     before: ConnectorState | None = None
     unread: str | None = None  # why `before` is not known although it was asked for
+    since: float | None = None  # an earlier request may have taken effect: when it was intended, epoch seconds
 
 
 class Result(NamedTuple):
@@ -208,3 +213,4 @@ class RunResult:
     stopped: str | None
     counts: Mapping[Outcome, int]
     abandoned: bool = False  # left in a hurry: requests in flight were not waited for
+    unwritten: tuple[str, ...] = ()  # what the disk did not take, in words

@@ -58,13 +58,20 @@ class LimitPolicy:
 class RetryPolicy:
     """When a request is sent again. Throttling and token refreshes use up no attempt."""
 
-    attempts: int = 5  # requests per target that may end badly
+    attempts: int = 5  # requests per target that may end badly, the one of the last pass included
     base: float = 0.5  # seconds: full jitter over base * 2**(n-1)
+    connect_base: float = 1.0  # seconds: the same where nothing could be sent; networks take longer to heal
     cap: float = 20.0  # seconds: no back-off is longer
-    throttle_base: float = 1.0  # seconds: a 429 without Retry-After
-    throttle_cap: float = 30.0  # seconds
-    longest_retry_after: float = 300.0  # seconds: the tenant asks for more: the run stops
+    target_deadline: float = 300.0  # seconds of attempts and back-off per target; waiting one's turn is not counted
+    budget_share: float = 0.2  # retries per request sent; beyond it a target is put off to the last pass
+    budget_floor: int = 10  # retries that are always granted
+    last_pass_delay: float = 10.0  # seconds between the end of the list and the last pass
+    outage_failures: int = 20  # so many failed requests in a row: the tenant is taken to be down
+    outage_probe: float = 30.0  # seconds between requests while it is
+    outage: float = 600.0  # seconds until the run gives up
+    longest_retry_after: float = 300.0  # seconds: the tenant asks for more, and there is no deadline: the run stops
     forbidden_streak: int = 5  # so many 403 and nothing else: the credential may not do this at all
+    missing_streak: int = 5  # so many 404 and nothing else: wrong tenant, or wrong ids
     rejected_tokens: int = 3  # so many 401 in a row on fresh tokens: the credential is dead
 
 

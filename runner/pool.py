@@ -11,7 +11,10 @@ from runner.stop import Stop
 
 Item = TypeVar("Item")
 
-Feed = Callable[[Callable[[Item], Awaitable[None]]], Awaitable[None]]
+Put = Callable[[Item], Awaitable[None]]
+"""Puts an item into the stream; returns when a worker has it. Raises `StoppingError` when the run ends."""
+
+Feed = Callable[[Put[Item]], Awaitable[None]]
 """Puts items into the stream, one after another, through the function it is given."""
 
 
@@ -23,9 +26,10 @@ async def work_through(feed: Feed[Item], work: Callable[[Item], Awaitable[None]]
     errors: an exception that escapes it ends everything.
     """
     send, receive = anyio.create_memory_object_stream[Item](0)
-    async with anyio.create_task_group() as group, receive:
-        for _ in range(workers):
-            group.start_soon(_worker, receive.clone(), work, stop)
+    async with anyio.create_task_group() as group:
+        with receive:  # the workers' clones keep it open as long as there is a worker
+            for _ in range(workers):
+                group.start_soon(_worker, receive.clone(), work, stop)
         await _put_all(feed, send, stop)
 
 
@@ -42,10 +46,13 @@ async def _worker(
 async def _put_all(feed: Feed[Item], send: MemoryObjectSendStream[Item], stop: Stop) -> None:
     async def put(item: Item) -> None:
         stop.check()
-        await send.send(item)
+        try:
+            await send.send(item)
+        except anyio.BrokenResourceError:
+            raise StoppingError("the workers have left") from None
 
     async with send:
         try:
             await feed(put)
-        except (anyio.BrokenResourceError, StoppingError):
-            return  # the run is stopping: the workers have left, or a wait was cut short
+        except StoppingError:
+            return

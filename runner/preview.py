@@ -46,7 +46,8 @@ async def preview(
     async with Client(settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts) as client:
         await client.sign_in()
         concurrency = job.limits.concurrency
-        feed = with_state(enumerate(job.targets), client, concurrency=concurrency, stop=stop)
+        planned = (Planned(seq, target, connector_name=target.name) for seq, target in enumerate(job.targets))
+        feed = with_state(planned, client, concurrency=concurrency, stop=stop)
         await work_through(feed, judge, workers=concurrency, stop=stop)
     if stop.reason is not None:
         raise AccessError(stop.reason)

@@ -17,7 +17,6 @@ SECRET_PREFIX = "secret-token:conductorone.com:v1:"
 """What a client secret that is an Ed25519 key begins with; the prefix is part of the secret."""
 
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_SECRET_BYTES = 64 * 1024
 
 
@@ -114,8 +113,8 @@ def _secret(environ: Mapping[str, str], name: str) -> str | None:
     if not value:
         return None
     value = value.rstrip("\r\n")
-    if not value or value != value.strip() or _CONTROL.search(value) or not value.isascii():
-        raise SettingsError(f"{source}: the value is empty or has spaces, control or non-ASCII characters in it")
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingsError(f"{source}: the value is empty, or has spaces, control or non-ASCII characters in it")
     return value
 
 
@@ -177,7 +176,8 @@ def _origin_of_url(url: str) -> str:
     if parts.scheme == "http" and not loopback:
         raise SettingsError(f"{name}: http:// is refused, the token would travel in clear; write https://{host}")
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+    default = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != default else "")
 
 
 def _is_loopback(host: str) -> bool:
@@ -192,12 +192,25 @@ def _is_loopback(host: str) -> bool:
 def _proxy(environ: Mapping[str, str], origin: str) -> str | None:
     """The proxy for the tenant, by the usual variables; a loopback address is never proxied."""
     scheme, host = urlsplit(origin).scheme, urlsplit(origin).hostname or ""
-    name = f"{scheme}_proxy"
-    proxy = environ.get(name) or environ.get(name.upper()) or environ.get("all_proxy") or environ.get("ALL_PROXY")
-    if not proxy or _is_loopback(host):
+    names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    name = next((name for name in names if environ.get(name)), None)
+    if name is None or _is_loopback(host):
         return None
     for pattern in (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(","):
         suffix = pattern.strip().lstrip("*").lstrip(".").lower()
         if pattern.strip() == "*" or (suffix and (host == suffix or host.endswith(f".{suffix}"))):
             return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    return _checked_proxy(environ[name], name)
+
+
+def _checked_proxy(proxy: str, name: str) -> str:
+    """The proxy's URL; the error does not show it, for it may hold a password."""
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"{name}: not the URL of an HTTP proxy, such as http://proxy.example.com:3128")
+    return url

@@ -6,11 +6,12 @@ import anyio
 
 from runner.errors import SIGNAL_CODES, ExitCode, StoppingError
 
-_BY_GRAVITY = (ExitCode.STOPPED, *SIGNAL_CODES, ExitCode.BUG, ExitCode.ACCESS, ExitCode.STORAGE)
+_BY_GRAVITY = (ExitCode.STOPPED, ExitCode.INTERRUPTED, ExitCode.BUG, ExitCode.ACCESS, ExitCode.STORAGE)
 
 
 def _gravity(exit_code: int) -> int:
-    return _BY_GRAVITY.index(ExitCode(exit_code))
+    code = ExitCode(exit_code)
+    return _BY_GRAVITY.index(ExitCode.INTERRUPTED if code in SIGNAL_CODES else code)
 
 
 class Stop:
@@ -34,8 +35,8 @@ class Stop:
         return self.reason is not None
 
     def request(self, reason: str, exit_code: int) -> None:
-        """End the run for `reason`, a clause for people."""
-        if self.reason is None:
+        """End the run for `reason`, a clause for people, with the exit code that goes with it."""
+        if self.reason is None or _gravity(exit_code) > _gravity(self.exit_code):
             self.reason = reason
             self.exit_code = exit_code
             self._event.set()

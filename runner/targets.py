@@ -1,55 +1,56 @@
 """From a job to planned targets on their way to the pool, each with its state before."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import NamedTuple
 
 from runner.api.client import Client
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.model import Connector, Planned, Target
-from runner.pool import Feed, work_through
+from runner.pool import Feed, Put, work_through
 from runner.stop import Stop
-
-Put = Callable[[Planned], Awaitable[None]]
 
 _FEW = 3
 """So few connectors that are left to find are read one by one rather than by listing on."""
 
 
-class _AppTargets(NamedTuple):
+class _App(NamedTuple):
     app_id: str
-    wanted: dict[str, tuple[int, Target]]  # by connector id
+    wanted: dict[str, Planned]  # by connector id
 
 
-def as_listed(targets: Iterable[tuple[int, Target]]) -> Feed[Planned]:
-    """A feed of the targets as they are, nothing known of their state."""
+def as_listed(targets: Iterable[Planned]) -> Feed[Planned]:
+    """A feed of the targets as they are, nothing new known of their state."""
 
-    async def feed(put: Put) -> None:
-        for seq, target in targets:
-            await put(Planned(seq, target, connector_name=target.name))
+    async def feed(put: Put[Planned]) -> None:
+        for planned in targets:
+            await put(planned)
 
     return feed
 
 
-def with_state(targets: Iterable[tuple[int, Target]], client: Client, *, concurrency: int, stop: Stop) -> Feed[Planned]:
+def with_state(targets: Iterable[Planned], client: Client, *, concurrency: int, stop: Stop) -> Feed[Planned]:
     """A feed of the targets with their state before: each app is listed once, several at a time.
 
     A target goes to the pool as soon as its app is known. An app that cannot be read does not hold up its
-    targets; they carry the reason in `unread`.
+    targets; they carry the reason in `unread`. A target on which an earlier request may have had effect goes
+    first, as it is: its own read comes before anything else is sent.
     """
-    apps: dict[str, _AppTargets] = {}
-    for seq, target in targets:
-        apps.setdefault(target.app_id, _AppTargets(target.app_id, {})).wanted[target.connector_id] = (
-            seq,
-            target,
-        )
 
-    async def feed(put: Put) -> None:
-        async def list_apps(put_app: Callable[[_AppTargets], Awaitable[None]]) -> None:
+    async def feed(put: Put[Planned]) -> None:
+        apps: dict[str, _App] = {}
+        for planned in targets:
+            if planned.since is not None:
+                await put(planned)
+            else:
+                app = apps.setdefault(planned.target.app_id, _App(planned.target.app_id, {}))
+                app.wanted[planned.target.connector_id] = planned
+
+        async def list_apps(put_app: Put[_App]) -> None:
             while apps:  # what is listed is let go of
                 await put_app(apps.pop(next(iter(apps))))
 
-        async def read(app: _AppTargets) -> None:
+        async def read(app: _App) -> None:
             await _read_app(app, client, put, stop)
 
         await work_through(list_apps, read, workers=concurrency, stop=stop)
@@ -57,24 +58,24 @@ def with_state(targets: Iterable[tuple[int, Target]], client: Client, *, concurr
     return feed
 
 
-async def _read_app(app: _AppTargets, client: Client, put: Put, stop: Stop) -> None:
+async def _read_app(app: _App, client: Client, put: Put[Planned], stop: Stop) -> None:
     wanted, unread = app.wanted, None
     try:
-        async with aclosing(find(client, app.app_id, set(wanted))) as connectors:
-            async for connector in connectors:
-                seq, target = wanted.pop(connector.connector_id)
-                name = connector.name or target.name
-                await put(Planned(seq, target, connector_name=name, before=connector.state))
-    except ApiError as error:
-        unread = str(error)
+        try:
+            async with aclosing(find(client, app.app_id, set(wanted))) as connectors:
+                async for connector in connectors:
+                    planned = wanted.pop(connector.connector_id)
+                    name = connector.name or planned.connector_name
+                    await put(planned._replace(connector_name=name, before=connector.state))
+        except ApiError as error:
+            unread = str(error)
+        # What the listing does not show is for the tenant to say: the request itself gets a definite answer.
+        for planned in wanted.values():
+            await put(planned._replace(unread=unread))
     except AccessError as error:
         stop.request(str(error), ExitCode.ACCESS)
-        return
     except StoppingError:
         return
-    # What the listing does not show is for the tenant to say: the request itself gets a definite answer.
-    for seq, target in wanted.values():
-        await put(Planned(seq, target, connector_name=target.name, unread=unread))
 
 
 async def find(client: Client, app_id: str, connector_ids: set[str]) -> AsyncGenerator[Connector, None]:

@@ -80,7 +80,7 @@ def bounded(value: float, bounds: Bounds) -> float:
 
 def duration_text(seconds: float) -> str:
     """Seconds as people write them, the way `duration` reads them back: 5400 -> `1h30m`, 0.5 -> `0.5s`."""
-    if not seconds.is_integer():
+    if not float(seconds).is_integer():
         return f"{number_text(seconds)}s"
     parts = []
     left = int(seconds)

@@ -2,98 +2,119 @@
 
 The touched apps are listed once. A changed target that shows the wanted state is confirmed, and what the
 tenant says of it now is kept: for a pause that is the receipt. One that does not is looked at again, for
-reads may lag behind writes; then it is unknown, since nothing proves that it is paused.
+reads may lag behind writes; what remains is in doubt, since nothing proves that it is paused.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from contextlib import aclosing
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from runner.api.client import Client
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import Connector, Outcome
+from runner.model import Connector, ConnectorState, Outcome
 from runner.operations import Operation
 from runner.policy import RECHECK_DELAYS
-from runner.pool import work_through
+from runner.pool import Put, work_through
 from runner.stop import Stop
-from runner.store import Journal, Store
+from runner.store import Journal, TargetRecord
 from runner.targets import find
 
+_NO_EFFECT = "the tenant accepted it, but it reads as if nothing had happened"
+_UNDONE = "the tenant accepted it, but it is not so any more: somebody else has changed it since"
 
-class _Touched(NamedTuple):
+
+@dataclass(slots=True)
+class Touched:
+    """Targets of one app that the tenant is to be asked about, by connector id."""
+
     app_id: str
-    seqs: dict[str, int]  # by connector id
-    doubt: str = "the tenant accepted it, but reads as if nothing had happened"
+    targets: dict[str, TargetRecord] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A change that a look did not confirm."""
+
+    target: TargetRecord
+    why: str
+    without_effect: bool = False  # it is as it was before: sending it again does nobody's work undone
 
 
 class Verifier:
-    """Confirms a run's changes, or says that it cannot."""
+    """Confirms changes, or says that it cannot."""
 
-    def __init__(
-        self,
-        operation: Operation,
-        client: Client,
-        store: Store,
-        journal: Journal,
-        stop: Stop,
-        *,
-        concurrency: int,
-    ) -> None:
+    def __init__(self, operation: Operation, client: Client, journal: Journal, stop: Stop, *, concurrency: int) -> None:
         self._operation = operation
         self._client = client
-        self._store = store
         self._journal = journal
         self._stop = stop
         self._concurrency = concurrency
-        self._doubtful: list[_Touched] = []
+        self._doubts: list[Doubt] = []
 
-    async def verify(self, run_id: str) -> None:
-        """Look at every target the run has changed so far; returns early, without doubts, when the run ends."""
+    async def confirm(self, touched: Iterable[Touched]) -> list[Doubt]:
+        """Look at every target, and again at those that do not show the change yet; returns what stays in doubt.
 
-        async def all_touched(put: Callable[[_Touched], Awaitable[None]]) -> None:
-            for app_id, rows in self._store.changed_by_app(run_id):
-                await put(_Touched(app_id, {connector_id: seq for seq, connector_id in rows}))
-
-        await work_through(all_touched, self._look, workers=self._concurrency, stop=self._stop)
+        When the run is to end meanwhile, what was not looked at rests on the tenant's word.
+        """
+        await self._look_at(touched)
         for delay in RECHECK_DELAYS:
-            if not self._doubtful or self._stop.requested:
+            if not self._doubts or self._stop.requested:
                 break
-            await self._look_again(delay)
-        if not self._stop.requested:
-            self._give_up()
+            doubts, self._doubts = self._doubts, []
+            try:
+                await self._stop.sleep(delay)
+            except StoppingError:
+                break
+            await self._look_at(by_app(doubt.target for doubt in doubts))
+        doubts, self._doubts = self._doubts, []
+        return [] if self._stop.requested else doubts
 
-    async def _look_again(self, delay: float) -> None:
-        doubtful, self._doubtful = self._doubtful, []
+    def give_up(self, doubts: Iterable[Doubt]) -> None:
+        """What stays in doubt is unknown."""
+        for doubt in doubts:
+            self._journal.verified(doubt.target.seq, Outcome.UNKNOWN, doubt.why, None)
 
-        async def feed(put: Callable[[_Touched], Awaitable[None]]) -> None:
-            await self._stop.sleep(delay)
-            for touched in doubtful:
-                await put(touched)
+    async def _look_at(self, touched: Iterable[Touched]) -> None:
+        async def feed(put: Put[Touched]) -> None:
+            for app in touched:
+                await put(app)
 
         await work_through(feed, self._look, workers=self._concurrency, stop=self._stop)
 
-    async def _look(self, touched: _Touched) -> None:
-        """List one app; what it does not confirm stays doubtful."""
-        seqs = dict(touched.seqs)
-        doubt = _Touched._field_defaults["doubt"]
+    async def _look(self, app: Touched) -> None:
+        """List one app; what it does not confirm is in doubt."""
+        targets, why = dict(app.targets), _NO_EFFECT
         try:
-            async with aclosing(find(self._client, touched.app_id, set(seqs))) as connectors:
+            async with aclosing(find(self._client, app.app_id, set(targets))) as connectors:
                 async for connector in connectors:
-                    self._confirm(connector, seqs)
+                    self._judge(targets.pop(connector.connector_id), connector)
         except ApiError as error:
-            doubt = f"the tenant accepted it, but its state could not be read ({error})"
+            why = f"the tenant accepted it, but its state could not be read ({error})"
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:
             return
-        if seqs:
-            self._doubtful.append(_Touched(touched.app_id, seqs, doubt))
+        self._doubts += [Doubt(target, why) for target in targets.values()]
 
-    def _confirm(self, connector: Connector, seqs: dict[str, int]) -> None:
-        if self._operation.reached(connector.state):
-            self._journal.verified(seqs.pop(connector.connector_id), Outcome.CHANGED, None, connector.state)
+    def _judge(self, target: TargetRecord, connector: Connector) -> None:
+        now = connector.state
+        if self._operation.reached(now):
+            self._journal.verified(target.seq, Outcome.CHANGED, None, now)
+        elif _same(target.before, now):
+            self._doubts.append(Doubt(target, _NO_EFFECT, without_effect=True))
+        else:
+            self._doubts.append(Doubt(target, _UNDONE))
 
-    def _give_up(self) -> None:
-        for touched in self._doubtful:
-            for seq in touched.seqs.values():
-                self._journal.verified(seq, Outcome.UNKNOWN, touched.doubt, None)
+
+def by_app(targets: Iterable[TargetRecord]) -> list[Touched]:
+    """Targets, gathered by their app."""
+    apps: dict[str, Touched] = {}
+    for target in targets:
+        app = apps.setdefault(target.target.app_id, Touched(target.target.app_id))
+        app.targets[target.target.connector_id] = target
+    return list(apps.values())
+
+
+def _same(before: ConnectorState | None, now: ConnectorState) -> bool:
+    """Whether nothing has happened since: a resume, for one, would have started a sync."""
+    return before is not None and (before.paused_at, before.sync_started_at) == (now.paused_at, now.sync_started_at)

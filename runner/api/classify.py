@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -43,6 +43,15 @@ class Reply:
     truncated: bool = False  # the connection ended before the body did
     too_large: bool = False  # the body was longer than we read
 
+    def without(self, *secrets: str | None) -> "Reply":
+        """The reply as if it had not echoed any of `secrets`."""
+        body, headers = self.body, self.headers
+        for secret in filter(None, secrets):
+            body = body.replace(secret.encode(), b"[redacted]")
+            if any(secret in value for value in headers.values()):
+                headers = {name: value.replace(secret, "[redacted]") for name, value in headers.items()}
+        return self if body is self.body and headers is self.headers else replace(self, body=body, headers=headers)
+
 
 def classify_reply(reply: Reply) -> Verdict:
     """The meaning of a reply to a request that changes something, or to a read."""
@@ -53,8 +62,9 @@ def classify_reply(reply: Reply) -> Verdict:
     message, request_id = _message(reply, document), _request_id(reply, document)
     wait = retry_after(reply.headers)
     if 300 <= status < 400:
-        place = _clean(reply.headers.get("location", "nowhere"))
-        return Verdict(_AMBIGUOUS, f"redirected to {place} (not followed): check the tenant URL", status, request_id)
+        place = clean(reply.headers.get("location", "nowhere"))
+        words = f"redirected to {place} (not followed): check the tenant's address"
+        return Verdict(_AMBIGUOUS, words, status, request_id, alien=True)
     if status == 401:
         return Verdict(_REFUSED, message, status, request_id, token_rejected=True)
     if status == 403:
@@ -77,7 +87,8 @@ def _success(reply: Reply) -> Verdict:
     """A 2xx: success only if it reads like C1's."""
     status, document = reply.status, json_object(reply.body)
     request_id = _request_id(reply, document)
-    if reply.truncated:
+    json_type = "json" in reply.headers.get("content-type", "")
+    if reply.truncated and json_type and status != 202:
         return Verdict(_APPLIED, "the reply was cut short", status, request_id, truncated=True)
     if reply.too_large:
         return Verdict(_AMBIGUOUS, "the reply is larger than any of C1's", status, request_id, retryable=True)
@@ -86,11 +97,11 @@ def _success(reply: Reply) -> Verdict:
     if status == 202:
         return Verdict(_AMBIGUOUS, "accepted, but not said to be done", status, request_id, retryable=True)
     if document is None:
-        if not reply.body and "json" in reply.headers.get("content-type", ""):
+        if not reply.body and json_type and not reply.truncated:
             return Verdict(_APPLIED, "empty reply", status, request_id)
-        kind = _clean(reply.headers.get("content-type", "no content type"))
-        return Verdict(_AMBIGUOUS, f"not an answer of C1's API ({kind})", status, request_id, retryable=True)
-    if document.get("code") and "message" in document:
+        kind = clean(reply.headers.get("content-type", "no content type"))
+        return Verdict(_AMBIGUOUS, f"not an answer of C1's API ({kind})", status, request_id, True, alien=True)
+    if (document.get("code") and "message" in document) or document.get("error"):
         return Verdict(_AMBIGUOUS, _message(reply, document), status, request_id, retryable=True)
     return Verdict(_APPLIED, "ok", status, request_id)
 
@@ -107,7 +118,6 @@ _FAILURES: tuple[tuple[_Kinds, tuple[AttemptClass, str], dict[str, Any]], ...] =
         _FATAL,
     ),
     (aiohttp.ClientConnectorSSLError, (_NOT_SENT, "no secure connection"), _RETRYABLE),
-    (aiohttp.ClientHttpProxyError, (_NOT_SENT, "the proxy refuses the connection"), _FATAL),
     (aiohttp.ClientConnectorDNSError, (_NOT_SENT, "cannot resolve the tenant's name"), _RETRYABLE),
     (aiohttp.ConnectionTimeoutError, (_NOT_SENT, "no connection in time"), _RETRYABLE),
     (aiohttp.ClientConnectorError, (_NOT_SENT, "cannot connect"), _RETRYABLE),
@@ -130,7 +140,10 @@ def classify_failure(error: BaseException) -> Verdict:
 
     Only its class and its `str()` are used: the `repr` of some holds the Authorization header.
     """
-    text = f"{type(error).__name__}: {_clean(str(error))}" if str(error) else type(error).__name__
+    text = f"{type(error).__name__}: {clean(str(error))}" if str(error) else type(error).__name__
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        passing = error.status >= 500
+        return Verdict(_NOT_SENT, f"the proxy does not connect: {text}", error.status, None, passing, fatal=not passing)
     for kinds, (attempt, words), behaviour in _FAILURES:
         if isinstance(error, kinds):
             return Verdict(attempt, f"{words}: {text}", **behaviour)
@@ -174,18 +187,18 @@ def _message(reply: Reply, document: Mapping[str, object] | None) -> str:
     text = document.get("message") if document else None
     if not isinstance(text, str):
         text = reply.body[: EXCERPT * 4].decode("utf-8", "replace")
-    text = _clean(_REQUEST_ID.sub("", text))
+    text = clean(_REQUEST_ID.sub("", text))
     return f"HTTP {reply.status}: {text}" if text else f"HTTP {reply.status}"
 
 
 def _request_id(reply: Reply, document: Mapping[str, object] | None) -> str | None:
     if header := reply.headers.get("x-request-id"):
-        return _clean(header)[:100]
+        return clean(header)[:100]
     found = _REQUEST_ID.search(str(document.get("message"))) if document else None
-    return _clean(found[1]) if found else None
+    return clean(found[1]) if found else None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text from outside, on one line, printable and short."""
     text = " ".join(_UNPRINTABLE.sub(" ", text).split())
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"

@@ -1,12 +1,13 @@
 """The C1 client: every request of a run goes through here, in turn, authorized and judged.
 
-    slot (requests in flight) -> token -> pace -> exchange -> classify
-                                                    ├── 401: another token, the same request again
-                                                    └── 429: wait as told, the same request again
+    slot (requests in flight) -> token -> turn (pace, outage) -> exchange -> classify
+                                                                  ├── 401: another token, the same request again
+                                                                  └── 429: wait as told, the same request again
 
 Neither uses up an attempt. What is left over is a verdict, and retrying on it is the caller's business.
 """
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
@@ -18,30 +19,25 @@ import anyio
 from yarl import URL
 
 from runner.api import rows
-from runner.api.auth import Token, token_source
+from runner.api.auth import FixedToken, SharedToken, Token, TokenSource
 from runner.api.classify import Reply, classify_reply, json_object
-from runner.api.pace import Pace
+from runner.api.mint import Mint
+from runner.api.ratelimit import allowance
 from runner.api.retry import retrying
 from runner.api.transport import Transport
+from runner.api.turn import Tally, Turns
 from runner.errors import ApiError
 from runner.model import AttemptClass, Connector, Target, Verdict, is_id
 from runner.operations import Operation
 from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
-from runner.settings import Settings
+from runner.settings import AccessToken, Settings
 from runner.stop import Stop
+
+log = logging.getLogger(__name__)
 
 _JSON = {"Content-Type": "application/json"}
 _REPLAYS = 2
 """How often one request is repeated with another token before its 401 is final for it."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was sent: for one target, or for a whole run."""
-
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +66,14 @@ class Client:
         self._stop = stop
         self._retry = retry or RetryPolicy()
         self._transport = Transport(timeouts or Timeouts(), proxy=settings.proxy)
-        self._tokens = token_source(settings, self._transport.exchange, self._retry, stop, wall)
+        self._tokens: TokenSource
+        if isinstance(settings.credential, AccessToken):
+            self._tokens = FixedToken(settings.credential)
+        else:
+            mint = Mint(settings, settings.credential, self._transport.exchange, wall)
+            self._tokens = SharedToken(mint, settings.tenant, self._retry, stop, wall)
         self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
-        self._turn = anyio.Lock(fast_acquire=True)
-        self.pace = Pace(rate=limits.rate)
+        self.turns = Turns(limits, self._retry, stop)
         self.total = Tally()
         self._stack = AsyncExitStack()
 
@@ -88,7 +88,7 @@ class Client:
 
     async def sign_in(self) -> None:
         """Get a token; raises `AccessError` if the tenant refuses, `ApiError` if it cannot be had."""
-        await self._tokens.get()
+        self._tokens.unjudged(await self._tokens.get())
 
     async def act(self, operation: Operation, target: Target, tally: Tally) -> Verdict:
         """Do `operation` to `target`, once; the verdict says what became of that attempt.
@@ -107,7 +107,7 @@ class Client:
         """Read one connector, with retries; raises `ApiError` (with status 404 if there is none)."""
         url = self._url("apps", target.app_id, "connectors", target.connector_id)
         document = await self._read(url)
-        found = rows.connector(document.get("connectorView") or {}, target.app_id)
+        found = rows.connector(document.get("connectorView"), target.app_id)
         if found is None:
             raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the answer holds no connector", 200))
         return found
@@ -155,7 +155,9 @@ class Client:
 
     async def _send(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict]:
         """One attempt: as many requests as throttling and stale tokens make of it."""
-        self._count_retry(tally)
+        if tally.requests:
+            tally.retries += 1
+            self.total.retries += 1
         replays = 0
         while True:
             async with self._slots:
@@ -163,58 +165,57 @@ class Client:
             if verdict.token_rejected and replays < _REPLAYS:
                 replays += 1
             elif verdict.status == 429:
+                tally.waited += wait
                 await self._stop.sleep(wait)
             else:
                 return reply, verdict
 
     async def _once(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict, float]:
-        """One request; besides reply and verdict, the seconds this one must wait if it was throttled."""
-        token = await self._tokens.get()
-        sent_at = await self._admit()
+        """One request; besides reply and verdict, the seconds its target must wait if it was throttled."""
+        token, sent_at = await self._permission(tally)
         tally.requests += 1
         self.total.requests += 1
-        headers = token.headers(request.method, request.url)
+        headers = token.headers(request.method, str(request.url))
         if request.body is not None:
             headers = headers | _JSON
         try:
             reply = await self._transport.exchange(request.method, request.url, headers, request.body, request.limit)
-        except ApiError:
-            self.pace.lost(sent_at, anyio.current_time())
+        except BaseException as error:
+            log.debug("%s %s -> %s", request.method, request.url.path, error)
+            self.turns.unanswered(sent_at)
+            self._tokens.unjudged(token)
             raise
-        verdict = token.redact(classify_reply(reply))
-        self._judge_token(token, verdict)
-        return reply, verdict, self._settle_pace(sent_at, verdict, tally)
-
-    async def _admit(self) -> float:
-        """Wait for this request's turn to leave, and take it; returns the time it leaves."""
-        self._stop.check()
-        if self._turn.locked() or self.pace.delay(anyio.current_time()) > 0:
-            async with self._turn:  # first come, first served; only the head of the queue looks at the clock
-                while (delay := self.pace.delay(anyio.current_time())) > 0:
-                    await self._stop.sleep(delay)
-        now = anyio.current_time()
-        self.pace.sent(now)
-        return now
-
-    def _settle_pace(self, sent_at: float, verdict: Verdict, tally: Tally) -> float:
-        now = anyio.current_time()
-        if not verdict.throttled:
-            self.pace.accepted(sent_at, now)
-            return 0.0
-        tally.throttled += 1
-        self.total.throttled += 1
-        return self.pace.refused(sent_at, now, verdict.retry_after)
-
-    def _judge_token(self, token: Token, verdict: Verdict) -> None:
+        verdict = classify_reply(reply.without(token.secret) if reply.body != b"{}" else reply)
+        log.debug(
+            "%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, anyio.current_time() - sent_at
+        )
+        wait = self.turns.answered(sent_at, verdict, allowance(reply.headers))
+        if verdict.throttled:
+            tally.throttled += 1
+            self.total.throttled += 1
         if verdict.token_rejected:
             self._tokens.rejected(token, verdict.message)
         else:
-            self._tokens.accepted()
+            self._tokens.accepted(token)
+        return reply, verdict, wait
 
-    def _count_retry(self, tally: Tally) -> None:
-        if tally.requests:
-            tally.retries += 1
-            self.total.retries += 1
+    async def _permission(self, tally: Tally) -> tuple[Token, float]:
+        """A token and a turn, both good at this moment; the time of the turn is when the request leaves."""
+        asked_at = anyio.current_time()
+        while True:
+            try:
+                token = await self._tokens.get()
+            except ApiError:
+                self.turns.unsent()
+                raise
+            try:
+                sent_at = await self.turns.take()
+            except BaseException:
+                self._tokens.unjudged(token)
+                raise
+            if self._tokens.is_current(token):
+                tally.waited += sent_at - asked_at
+                return token, sent_at
 
     def _url(self, *segments: str) -> URL:
         for segment in segments:

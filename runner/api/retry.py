@@ -1,45 +1,78 @@
 """When a request is sent again: tenacity, with a whitelist over our own error class."""
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
-from tenacity.wait import wait_base
+from collections.abc import Callable
+
+import anyio
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base, wait_random_exponential
 
 from runner.errors import ApiError
+from runner.model import AttemptClass
 from runner.policy import RetryPolicy
 from runner.stop import Stop
 
+Predicate = Callable[[BaseException], bool]
 
-def retrying(policy: RetryPolicy, stop: Stop) -> AsyncRetrying:
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether sending the same request again may help.
+
+    The class is asked first: tenacity hands over cancellation and KeyboardInterrupt, too.
+    """
+    return isinstance(error, ApiError) and error.verdict.retryable
+
+
+def retrying(
+    policy: RetryPolicy, stop: Stop, *, until: stop_base | None = None, worth: Predicate = is_retryable
+) -> AsyncRetrying:
     """A fresh retry object for one call: state in a shared one would leak between calls.
 
-    Sleeps end when the run does; the last error is raised as it is.
+    It ends when `until` says so (by default after the policy's attempts) or an error is not `worth` another
+    try, and then raises the last error as it is. Sleeps end when the run does.
     """
     return AsyncRetrying(
-        retry=retry_if_exception(_is_retryable),
-        stop=stop_after_attempt(policy.attempts),
-        wait=_BackOff(policy),
+        retry=retry_if_exception(worth),
+        stop=until or stop_after_attempt(policy.attempts),
+        wait=BackOff(policy),
         sleep=stop.sleep,
         reraise=True,
     )
 
 
-def _is_retryable(error: BaseException) -> bool:
-    # The class is asked first: tenacity hands over cancellation and KeyboardInterrupt, too.
-    return isinstance(error, ApiError) and error.verdict.retryable
-
-
-class _BackOff(wait_base):
-    """Full jitter, but never less than the server asks for."""
+class BackOff(wait_base):
+    """Full jitter over a base that grows, per kind of failure; never less than the server asks for."""
 
     def __init__(self, policy: RetryPolicy) -> None:
-        self._jitter = wait_random_exponential(multiplier=policy.base, max=policy.cap)
+        self._after_reply = wait_random_exponential(multiplier=policy.base, max=policy.cap)
+        self._unsent = wait_random_exponential(multiplier=policy.connect_base, max=policy.cap)
 
     def __call__(self, retry_state: RetryCallState) -> float:
+        """Seconds until the next try."""
         error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = error.verdict.retry_after if isinstance(error, ApiError) else None
-        return max(self._jitter(retry_state), asked or 0.0)
+        if not isinstance(error, ApiError):
+            return self._after_reply(retry_state)
+        verdict = error.verdict
+        if verdict.disconnected and retry_state.attempt_number == 1:
+            return 0.0  # most often an idle connection that the server closed just then
+        jitter = self._unsent if verdict.attempt is AttemptClass.NOT_SENT else self._after_reply
+        return max(jitter(retry_state), verdict.retry_after or 0.0)
+
+
+class until_spent(stop_base):
+    """Stop when `attempts` have been made, by the caller's own count, or `seconds` of them have passed.
+
+    tenacity's `stop_after_delay` reads another clock than the event loop's, and ends after the sleep that
+    goes too far rather than before it.
+    """
+
+    def __init__(self, attempts: Callable[[], int], limit: int, seconds: float, waited: Callable[[], float]) -> None:
+        self._attempts = attempts
+        self._limit = limit
+        self._waited = waited
+        self._ends_at = anyio.current_time() + seconds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        """Whether to give up now."""
+        ahead = anyio.current_time() + retry_state.upcoming_sleep
+        return self._attempts() >= self._limit or ahead >= self._ends_at + self._waited()

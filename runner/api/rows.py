@@ -23,35 +23,49 @@ class Connectors(NamedTuple):
 
 def app(row: Mapping[str, Any]) -> App:
     """One row of a listing of apps."""
-    return App(str(row.get("id") or ""), row.get("displayName") or None, bool(row.get("deletedAt")))
+    return App(_text(row, "id") or "", _text(row, "displayName"), bool(row.get("deletedAt")))
 
 
-def connector(view: Mapping[str, Any], app_id: str) -> Connector | None:
+def connector(view: object, app_id: str) -> Connector | None:
     """One `ConnectorView`; None if there is no connector in it."""
-    row = view.get("connector")
-    if not isinstance(row, dict) or not row.get("id"):
+    row = _object(view, "connector")
+    connector_id = _text(row, "id")
+    if connector_id is None:
         return None
+    owners = row.get("userIds")
     return Connector(
-        app_id=str(row.get("appId") or app_id),
-        connector_id=str(row["id"]),
-        name=row.get("displayName") or None,
+        app_id=_text(row, "appId") or app_id,
+        connector_id=connector_id,
+        name=_text(row, "displayName"),
         state=_state(row),
-        catalog_id=row.get("catalogId") or None,
-        owners=tuple(str(user) for user in row.get("userIds") or ()),
+        catalog_id=_text(row, "catalogId"),
+        owners=tuple(user for user in owners if isinstance(user, str)) if isinstance(owners, list) else (),
     )
 
 
 def _state(row: Mapping[str, Any]) -> ConnectorState:
-    status = row.get("status")
-    status = status if isinstance(status, dict) else {}
+    status, can_resume = _object(row, "status"), row.get("canResumeSync")
     return ConnectorState(
-        paused_at=row.get("syncDisabledAt") or None,
-        status=status.get("status") or None,
-        category=row.get("syncDisabledCategory") or None,
-        reason=row.get("syncDisabledReason") or None,
-        can_resume=row.get("canResumeSync"),
-        sync_started_at=status.get("startedAt") or None,
-        sync_completed_at=status.get("completedAt") or None,
-        last_error=status.get("lastError") or None,
+        paused_at=_text(row, "syncDisabledAt"),
+        status=_text(status, "status"),
+        category=_text(row, "syncDisabledCategory"),
+        reason=_text(row, "syncDisabledReason"),
+        can_resume=can_resume if isinstance(can_resume, bool) else None,
+        sync_started_at=_text(status, "startedAt"),
+        sync_completed_at=_text(status, "completedAt"),
+        last_error=_text(status, "lastError"),
         deleted=bool(row.get("deletedAt")),
     )
+
+
+def _object(parent: object, name: str) -> Mapping[str, Any]:
+    value = parent.get(name) if isinstance(parent, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    """A non-empty string that can be stored: JSON can hold half of a surrogate pair, UTF-8 cannot."""
+    value = row.get(name)
+    if not isinstance(value, str) or not value:
+        return None
+    return value.encode("utf-8", "replace").decode("utf-8")

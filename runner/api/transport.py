@@ -43,7 +43,9 @@ class Transport:
                     "Accept-Encoding": "identity",
                 },
                 timeout=aiohttp.ClientTimeout(
-                    total=self._timeouts.request, sock_connect=self._timeouts.connect, ceil_threshold=_EXACT
+                    total=self._timeouts.request,
+                    connect=self._timeouts.connect,  # DNS, TCP, TLS, a proxy's CONNECT
+                    ceil_threshold=_EXACT,
                 ),
             )
         )

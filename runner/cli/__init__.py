@@ -1,9 +1,9 @@
 """The command line: the only room that prints or exits."""
 
-import os
 import sys
 from typing import NoReturn
 
+from runner.cli.streams import forgive_broken_pipes
 from runner.errors import ExitCode, RunnerError
 
 
@@ -13,6 +13,7 @@ def main() -> NoReturn:
 
     from runner.cli.app import app
 
+    forgive_broken_pipes()
     try:
         code = app.main(prog_name="c1-runner", standalone_mode=False)
     except RunnerError as error:
@@ -26,21 +27,9 @@ def main() -> NoReturn:
         code = _complain(error.format_message(), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        code = 0
-    _flush_quietly()
     sys.exit(code or 0)
 
 
 def _complain(message: str, code: int, prefix: str = "c1-runner: ") -> int:
     print(f"{prefix}{message}", file=sys.stderr)
     return code
-
-
-def _flush_quietly() -> None:
-    """A reader that left (`| head`) changes neither the exit code nor stderr."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,30 +1,60 @@
 """What a finished run leaves behind: the report files, the recap on stdout, the exit code."""
 
-import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from runner import report
 from runner.errors import ExitCode, StorageError
-from runner.model import RunResult
+from runner.model import Outcome, RunResult
+from runner.report.text import plain
 from runner.store import RunRecord, Store, TargetRecord
 
+_TO_REPEAT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 
-def account(store: Store, result: RunResult, reports: Sequence[str], *, output_format: str, quiet: bool) -> int:
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What to say of commands worth typing next."""
+
+    state_dir: Path | None = None  # where it was given; the commands name it, too
+    possible: bool = True  # a sandbox is gone when its run ends
+
+    def after(self, record: RunRecord, *, reported: bool) -> list[str]:
+        """The commands that make sense after a run."""
+        commands = []
+        outcomes = [outcome for outcome in _TO_REPEAT if record.counts[outcome]]
+        if outcomes and self.possible:
+            plain = not record.counts[Outcome.FAILED]
+            only = "" if plain else f" --only {','.join(outcomes)}"
+            commands.append(self._command(f"c1-runner continue {record.run_id}{only}"))
+        if not reported:
+            commands.append(self._command(f"c1-runner report {record.run_id} --report report.json"))
+        return commands
+
+    def _command(self, command: str) -> str:
+        return command if self.state_dir is None else f"{command} --state-dir {shlex.quote(str(self.state_dir))}"
+
+
+def account(
+    store: Store, result: RunResult, reports: Sequence[str], hints: Hints, *, output_format: str, quiet: bool
+) -> int:
     """Write the reports and print the recap, both from the store; returns the exit code of the process."""
     exit_code = result.exit_code
     try:
         record = store.run(result.run_id)
         written = [] if result.abandoned else _write_reports(store, record, reports)
         if not (quiet and exit_code == ExitCode.OK):
-            _print_recap(store, record, written, output_format)
+            _print_recap(store, record, written, hints, output_format)
     except StorageError as error:
         click.echo(f"c1-runner: {error}", err=True)
         exit_code = ExitCode.STORAGE
+    _say_what_is_missing(result)
     if result.stopped is not None:
         click.echo(f"c1-runner: stopped: {result.stopped}", err=True)
     if result.abandoned and reports:
@@ -35,13 +65,12 @@ def account(store: Store, result: RunResult, reports: Sequence[str], *, output_f
 def render_to_stdout(
     output_format: str, record: RunRecord, targets: Iterable[TargetRecord], hints: Sequence[str] | None = None
 ) -> None:
-    """Print a run in a report format, or as the recap for `text`; a reader that left is no error."""
-    with contextlib.suppress(BrokenPipeError):
-        if output_format == "text":
-            color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-            sys.stdout.write(report.recap(record, targets, hints=hints, color=color))
-        else:
-            report.render(output_format, record, targets, sys.stdout)
+    """Print a run in a report format, or as the recap for `text`."""
+    if output_format == "text":
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        sys.stdout.write(report.recap(record, targets, hints=hints, color=color))
+    else:
+        report.render(output_format, record, targets, sys.stdout)
 
 
 def _write_reports(store: Store, record: RunRecord, templates: Sequence[str]) -> list[Path]:
@@ -51,11 +80,17 @@ def _write_reports(store: Store, record: RunRecord, templates: Sequence[str]) ->
     return paths
 
 
-def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], output_format: str) -> None:
-    if output_format != "text":
-        render_to_stdout(output_format, record, store.targets(record))
-        return
-    hints = () if written else None
-    render_to_stdout(output_format, record, store.targets(record), hints)
-    for path in written:
-        click.echo(f"report: {path}")
+def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints: Hints, output_format: str) -> None:
+    commands = hints.after(record, reported=bool(written))
+    render_to_stdout(output_format, record, store.targets(record), commands)
+    if output_format == "text":
+        for path in written:
+            click.echo(f"report: {path}")
+
+
+def _say_what_is_missing(result: RunResult) -> None:
+    """What is known and could not be recorded, for whoever has to go on by hand."""
+    if result.unwritten:
+        click.echo("c1-runner: these outcomes are known, but could not be recorded:", err=True)
+        for line in result.unwritten:
+            click.echo(f"  {plain(line)}", err=True)

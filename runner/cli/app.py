@@ -11,9 +11,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("runner.cli.run:run", "Carry out a job file."),
     "plan": ("runner.cli.run:plan", "Show what a job would do, from live state, without doing it."),
     "validate": ("runner.cli.validate:validate", "Check job files without touching the tenant."),
+    "continue": ("runner.cli.again:continue_", "Go on with a run that was interrupted, or repeat what failed."),
     "report": ("runner.cli.history:report", "Make the report of a run again, in any format."),
     "runs": ("runner.cli.history:runs", "List the runs that the state directory knows."),
-    "schema": ("runner.cli.validate:schema", "Print the JSON Schema of job files, or of reports."),
+    "schema": ("runner.cli.validate:schema", "Print the JSON Schema of job files or of reports."),
     "sandbox": ("runner.cli.sandbox:sandbox", "Serve a simulated tenant on a loopback port."),
 }
 

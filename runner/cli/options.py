@@ -71,6 +71,14 @@ include_anomalies = click.option(
     "--include-anomalies", is_flag=True, help="Resume also what C1 paused itself on a data anomaly."
 )
 
+lock_wait = click.option(
+    "--lock-wait",
+    type=Unit("duration", units.duration),
+    default="0",
+    envvar="C1_RUNNER_LOCK_WAIT",
+    help="Wait so long for another run of the same job to end, such as 10m. Default: leave with code 75.",
+)
+
 _OVERRIDES = (
     click.option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
                  help="Requests in flight at once."),

@@ -2,12 +2,13 @@
 
 import sys
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
 from runner.api.client import Client
+from runner.conduct import Observer
 from runner.model import Outcome, Planned, Result
-from runner.run import Observer
+from runner.store import RunRecord
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,8 +17,21 @@ LINE_EVERY = 60.0
 """Seconds between lines where there is no terminal; a shorter run prints none."""
 
 
+def _say(line: str) -> None:
+    with suppress(OSError):  # a reader of stderr that left must not end the run
+        print(line, file=sys.stderr, flush=True)
+
+
 class Silent(Observer, AbstractContextManager["Silent"]):
-    """Says nothing."""
+    """Says nothing, unless somebody must know."""
+
+    def abrupt(self, record: RunRecord) -> None:
+        """Say that an earlier run left things open, and how to go on with it."""
+        uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
+        _say(
+            f"c1-runner: run {record.run_id} of this job ended abruptly: {uncertain} uncertain, {open_} not attempted; "
+            f"`c1-runner continue {record.run_id}` finishes it"
+        )
 
     def __exit__(self, *_: object) -> None:
         """Nothing to end."""

@@ -1,5 +1,6 @@
 """`run` and `plan`: a job file, carried out or only looked at."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import click
 
 from runner import jobfile, report
 from runner.cli import logs, options, state
-from runner.cli.account import account, render_to_stdout
+from runner.cli.account import Hints, account
+from runner.cli.plan_text import plan_text
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
+from runner.conduct import Context
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError
 from runner.model import Job, RunResult
 from runner.preview import Preview, preview
-from runner.run import Context
 from runner.run import run as carry_out
 from runner.store import Store
 
@@ -27,6 +29,7 @@ from runner.store import Store
 @options.sandbox
 @options.faults
 @options.include_anomalies
+@options.lock_wait
 @options.verbosity
 def run(
     job_path: str,
@@ -35,6 +38,7 @@ def run(
     sandbox: bool,
     faults: str | None,
     include_anomalies: bool,
+    lock_wait: float,
     quiet: bool,
     verbose: int,
     log_format: str,
@@ -57,10 +61,12 @@ def run(
         async def main() -> RunResult:
             async with connected(job, sandbox=sandbox, faults=faults) as settings:
                 with observer(progress, quiet=quiet) as shown:
-                    return await carry_out(job, Context(settings, store, shown, include_anomalies))
+                    context = Context(settings, store, shown, include_anomalies, lock_wait=lock_wait)
+                    return await carry_out(job, context)
 
         result = anyio.run(main)
-        return account(store, result, job.reports, output_format=output_format, quiet=quiet)
+        hints = Hints(state_dir, possible=not sandbox)
+        return account(store, result, job.reports, hints, output_format=output_format, quiet=quiet)
 
 
 @click.command()
@@ -103,7 +109,10 @@ def plan(
         raise OutageError(str(error)) from None
     for template in job.reports:
         report.write(report.expand(template, shown.run), shown.run, shown.targets)
-    render_to_stdout(output_format, shown.run, shown.targets, hints=[f"c1-runner run {job_path}"])
+    if output_format == "text":
+        click.echo(plan_text(shown, f"c1-runner run {job_path}"), nl=False)
+    else:
+        report.render(output_format, shown.run, shown.targets, sys.stdout)
     return shown.run.exit_code or ExitCode.OK
 
 

@@ -1,6 +1,7 @@
 """`c1-runner sandbox`: a simulated tenant for rehearsals, on loopback only."""
 
 import shlex
+import signal
 import time
 from pathlib import Path
 
@@ -29,12 +30,13 @@ from runner.sandbox import (
 @click.option("--connectors", type=click.IntRange(0), default=20_000, show_default=True, help="With --apps.")
 @click.option("--any-id", is_flag=True, help="Every well-formed app and connector id exists.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Append what is applied to this file.")
-def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: bool, log: Path | None) -> None:
+def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: bool, log: Path | None) -> int:
     """Serve a simulated tenant on a loopback port until interrupted.
 
     \b
-    It prints the variables to use it; so, in another terminal:
-      eval "$(c1-runner sandbox --port 8080 & sleep 1)"
+    It prints the variables to use it:
+      c1-runner sandbox > sandbox.env        # in one terminal
+      . ./sandbox.env                        # in another
       c1-runner run jobs/demo.yaml
     """
     try:
@@ -48,14 +50,24 @@ def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: b
         population = Generated(apps, connectors)
     else:
         population = demo_population(time.time())
-    tenant = Tenant(population)
+    tenant = Tenant(population, oracle=Oracle(keep_requests=False))
+
+    async def main() -> int:
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: serve(tenant, parsed, port=port, log=log, ready=_announce))
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+                number = await anext(received)
+            group.cancel_scope.cancel()
+        return 128 + number
+
     try:
-        anyio.run(lambda: serve(tenant, parsed, port=port, log=log, ready=_announce))
-    except OSError as error:
-        raise UsageError(f"cannot serve on port {port}: {error.strerror or error}") from None
+        return anyio.run(main)
+    except* OSError as group:
+        error = group.exceptions[0]
+        raise UsageError(f"cannot serve on port {port}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _announce(server: SandboxServer) -> None:
     for name, value in environment(server).items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        print(f"export {name}={shlex.quote(value)}", flush=True)
     click.echo(f"serving a simulated tenant at {server.url}; Ctrl-C ends it", err=True)

@@ -1,6 +1,8 @@
 """`validate` and `schema`: what a job file may say, without touching a tenant."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -33,14 +35,23 @@ def validate(jobs: tuple[str, ...], quiet: bool) -> int:
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of job files, for editors and other programs.
+@click.argument("of", type=click.Choice(["job", "report"]), default="job")
+def schema(of: str) -> None:
+    """Print the JSON Schema of job files (the default) or of JSON reports.
 
     \b
-    Example:
+    Examples:
       c1-runner schema > job.schema.json
+      c1-runner schema report
     """
-    click.echo(json.dumps(jobfile.json_schema(), indent=2, ensure_ascii=False))
+    document = jobfile.json_schema() if of == "job" else _report_schema()
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _report_schema() -> Mapping[str, Any]:
+    from runner import report
+
+    return report.json_schema()
 
 
 def _describe(job: Job) -> str:

@@ -57,7 +57,8 @@ class ListOf(Generic[T]):
             lines.append(line_of(following))
         if count < self.least:
             source.problem(event, f"{at}: the list is empty")
-        return tuple(items)
+            return None
+        return tuple(items) if len(items) == count else None
 
     def _index(self, items: list[T], key: Hashable) -> int | None:
         return next((index for index, item in enumerate(items) if self.distinct(item) == key), None)
@@ -179,6 +180,6 @@ class Table(Generic[T]):
             return None
         if key in section.places:
             first = line_of(section.places[key])
-            source.problem(event, f"{section.name_of(key)}: stands here and on line {first}: keep one")
+            source.problem(event, f"{section.name_of(key)}: the same key as on line {first}: keep one")
             return None
         return key

@@ -1,5 +1,7 @@
 """The format of job files: every key with its kind and its meaning, and the rules that span keys."""
 
+from collections.abc import Callable
+
 from runner import policy, units
 from runner.jobfile import texts
 from runner.jobfile.compound import Either, Key, ListOf, Section, Table
@@ -39,14 +41,15 @@ def _rate() -> Scalar[float]:
     )
 
 
-def _share(least: int) -> Scalar[Share]:
-    def convert(written: units.Written) -> Share:
-        share = units.share(written)
-        if share.value < least:
-            raise ValueError(f"must be at least {least}, not {units.shown(written)}")
-        return share
-
+def _share(convert: Callable[[units.Written], Share], least: int) -> Scalar[Share]:
     return measure(convert, units.SHARE_PATTERN, "10", "10%", multipleOf=1, minimum=least)
+
+
+def _some(written: units.Written) -> Share:
+    share = units.share(written)
+    if share.value == 0:
+        raise ValueError(f"must be more than 0, not {units.shown(written)}")
+    return share
 
 
 def _selection(section: Section) -> Selection:
@@ -120,8 +123,13 @@ _LIMITS = Table(
             json={"default": _DEFAULT_LIMITS.concurrency},
         ),
         "rate": Key(_rate(), "Requests per time; without it the tenant's limit is learned."),
-        "max_targets": Key(_share(1), "A larger plan is refused before anything is sent: a number, or per cent."),
-        "max_failures": Key(_share(0), "More failed or unknown targets than this stop the run: a number, or per cent."),
+        "max_targets": Key(
+            _share(_some, least=1), "A larger plan is refused before anything is sent: a number, or per cent."
+        ),
+        "max_failures": Key(
+            _share(units.share, least=0),
+            "More failed or unknown targets than this stop the run: a number, or per cent.",
+        ),
         "deadline": Key(
             _duration(policy.DEADLINE, "30m", "1h30m"), "How long the run may take; a bare number is seconds."
         ),

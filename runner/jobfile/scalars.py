@@ -17,6 +17,9 @@ from runner.jobfile.source import Source, shape
 from runner.jobfile.texts import did_you_mean
 from runner.policy import Bounds
 
+LONGEST = 1000
+"""Characters of one value; what a kind allows is less."""
+
 Value = str | int | float | bool | None
 
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -73,6 +76,8 @@ class Scalar(Generic[T]):
             return None
 
     def _written(self, event: ScalarEvent) -> Value:
+        if len(event.value) > LONGEST:
+            raise ValueError(f"must have at most {LONGEST} characters, not {len(event.value)}")
         written = value_of(event)
         if written is None:
             raise ValueError("is empty: give a value, or take the line out")

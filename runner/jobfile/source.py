@@ -81,7 +81,7 @@ class Source:
     def _problem_at(self, line: int, column: int, message: str) -> None:
         self.problems.append(Problem(line, column, message))
         if len(self.problems) == MAX_PROBLEMS:
-            self.problems.append(Problem(line, column + 1, "too many problems, reading ends here"))
+            self.problems.append(Problem(line, column + 1, "too many problems: reading ended here"))
             raise UnreadableError
 
     def _checked_events(self) -> Iterator[Event]:
@@ -128,9 +128,7 @@ class Source:
             self.problem(event, f"anchors such as {shown('&' + event.anchor)} are not supported: take it out")
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> tuple[int, int, str]:
-        mark = error.problem_mark or error.context_mark
-        if mark is None:
-            return 1, 1, f"not valid YAML: {error.problem}"
+        mark = cast("yaml.Mark", error.problem_mark or error.context_mark)
         line = self._line(mark.line)
         indentation = line[: len(line) - len(line.lstrip())]
         if "\t" in indentation:
@@ -148,8 +146,8 @@ class Source:
         return line, column, f"the character U+{ord(found[0]):04X} cannot stand in YAML: take it out"
 
     def _line(self, index: int) -> str:
-        lines = self._data.decode().splitlines()
-        return lines[index] if index < len(lines) else ""
+        lines = _line_break.split(self._data.decode())
+        return lines[index] if index < len(lines) else ""  # the end of the file is put on a line of its own
 
 
 def _end_of(text: str) -> tuple[int, int]:

@@ -6,7 +6,6 @@ written to follow the name of the setting. Flags that mean the same can use the 
 
 import difflib
 import re
-import string
 from collections.abc import Iterable
 from pathlib import PurePath
 
@@ -39,6 +38,7 @@ _unprintable = re.compile(  # control characters, line breaks, and marks that re
     "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 ).search
 _unsafe_in_names = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
+_in_braces = re.compile(r"\{([^{}]*)\}")
 _A_TENANT = "expected a full host name such as acme.conductor.one"
 _AN_ID = "expected an id of 1 to 64 letters, digits, - and _"
 
@@ -83,7 +83,7 @@ def tenant(text: str) -> str:
     if _is_tenant(bare):
         raise ValueError(f"{message}: write {bare}")
     if re.fullmatch(_LABEL, host):
-        raise ValueError(f"{message}: write {host}.conductor.one, or the host your browser shows")
+        raise ValueError(f"{message}: write {host}.conductor.one, or the host that your browser shows")
     raise ValueError(message)
 
 
@@ -116,15 +116,13 @@ def pattern(text: str) -> str:
 def report_path(text: str) -> str:
     """A report's path: a known suffix, and known placeholders in braces."""
     path = line(text)
-    try:
-        fields = [part[1:] for part in string.Formatter().parse(path) if part[1] is not None]
-    except ValueError as error:
-        raise ValueError(f"{shown(path)} has a brace without its partner") from error
-    for name, format_spec, conversion in fields:
-        if name not in REPORT_PLACEHOLDERS or format_spec or conversion:
+    for name in _in_braces.findall(path):
+        if name not in REPORT_PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in REPORT_PLACEHOLDERS)
-            suggestion = did_you_mean(name or "", REPORT_PLACEHOLDERS)
-            raise ValueError(f"unknown placeholder {{{name}}}{suggestion or f': known are {known}'}")
+            suggestion = did_you_mean(name, REPORT_PLACEHOLDERS) or f": known are {known}"
+            raise ValueError(f"unknown placeholder {{{name}}}{suggestion}")
+    if re.search("[{}]", _in_braces.sub("", path)):
+        raise ValueError(f"{shown(path)} has a brace without its partner")
     if PurePath(path).suffix.lower() not in REPORT_SUFFIXES:
         raise ValueError(f"{shown(path)} must end in one of {' '.join(REPORT_SUFFIXES)}: the suffix is the format")
     return path

@@ -4,14 +4,18 @@
 and `check` deal with the templates of report paths, `recap` is the text for standard output.
 """
 
+from runner.report.extras import Extras, PaceSample
 from runner.report.files import PLACEHOLDERS, check, expand, write
 from runner.report.formats import FORMATS, render
 from runner.report.json_text import json_schema
-from runner.report.recap import default_hints, recap
+from runner.report.recap import recap
+from runner.report.verdict import default_hints
 
 __all__ = [
     "FORMATS",
     "PLACEHOLDERS",
+    "Extras",
+    "PaceSample",
     "check",
     "default_hints",
     "expand",

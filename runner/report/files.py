@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from runner.errors import StorageError, UsageError
+from runner.report.extras import Extras
 from runner.report.formats import format_of, render
 from runner.store.records import RunRecord, TargetRecord
 
@@ -44,7 +45,7 @@ def expand(template: str, run: RunRecord) -> Path:
     return Path(_placeholders.sub(lambda match: _fit(values[match[1]]), template))
 
 
-def write(path: Path, run: RunRecord, targets: Iterable[TargetRecord]) -> None:
+def write(path: Path, run: RunRecord, targets: Iterable[TargetRecord], extras: Extras | None = None) -> None:
     """Write a run's report, in the format of the path's suffix: after this it is there whole, and durable.
 
     Missing directories are made. Raises `UsageError` for an unknown suffix and `StorageError` when it cannot
@@ -52,7 +53,7 @@ def write(path: Path, run: RunRecord, targets: Iterable[TargetRecord]) -> None:
     """
     format = format_of(path)
     with _storage_errors(path), _replacing(path) as out:
-        render(format, run, targets, out)
+        render(format, run, targets, out, extras)
 
 
 @contextlib.contextmanager

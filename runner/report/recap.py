@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from runner.model import Outcome
 from runner.report.document import duration
+from runner.report.explain import reasons
 from runner.report.text import plain, shortened
+from runner.report.verdict import conclusion, default_hints
 from runner.report.words import (
     ATTENTION,
-    conclusion,
+    attempts_text,
     count_text,
     duration_text,
     moment_text,
     outcome_words,
+    requests_text,
 )
 from runner.store.records import RunRecord, TargetRecord
 
@@ -52,11 +55,6 @@ def recap(
     return "".join(f"{line}\n" for line in lines)
 
 
-def default_hints(run: RunRecord) -> tuple[str, ...]:
-    """The commands that make sense after any run."""
-    return (f"c1-runner report {run.run_id} --report out.json",)
-
-
 def _verdict(run: RunRecord, paint: _Paint) -> Iterator[str]:
     verdict = conclusion(run)
     yield paint(f"{verdict.headline}.", _BOLD + _TONES[verdict.tone])
@@ -68,18 +66,9 @@ def _verdict(run: RunRecord, paint: _Paint) -> Iterator[str]:
         plain(run.tenant),
         moment_text(run.started_at),
         *([duration_text(took)] if took is not None else []),
-        _requests(run),
+        requests_text(run),
     ]
     yield paint(" · ".join(facts), _DIM)
-
-
-def _requests(run: RunRecord) -> str:
-    extra = [
-        *([f"{count_text(run.retries)} sent again"] if run.retries else []),
-        *([f"{count_text(run.throttled)} throttled"] if run.throttled else []),
-    ]
-    requests = f"{count_text(run.requests)} request{'' if run.requests == 1 else 's'}"
-    return f"{requests} ({', '.join(extra)})" if extra else requests
 
 
 def _counts(run: RunRecord, paint: _Paint) -> Iterator[str]:
@@ -125,14 +114,9 @@ def _who(target: TargetRecord) -> str:
 
 
 def _why(target: TargetRecord) -> Iterator[str]:
-    reasons = dict.fromkeys(shortened(text, 300) for text in (target.detail, target.error) if text)
-    yield from reasons
+    yield from (shortened(reason, 300) for reason in reasons(target))
     if target.request_id:
-        yield f"request {shortened(target.request_id, 100)}, {_attempts(target)}"
-
-
-def _attempts(target: TargetRecord) -> str:
-    return f"{target.attempts} attempt{'' if target.attempts == 1 else 's'}"
+        yield f"request {shortened(target.request_id, 100)}, {attempts_text(target.attempts)}"
 
 
 def _painted(text: str, codes: str) -> str:

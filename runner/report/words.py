@@ -1,45 +1,35 @@
-"""The words in which the recap and the reports for people speak: outcomes, verdict, durations."""
+"""The words in which the recap and the reports for people speak: outcomes, states, numbers, times."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Literal
 
 from runner.errors import ExitCode
 from runner.model import OperationName, Outcome
 from runner.operations import OPERATIONS
-from runner.report.text import plain
-from runner.store.records import RunRecord
-
-Tone = Literal["good", "attention", "bad", "open"]
-"""good: nothing to do; attention: incomplete; bad: failed, unknown or stopped; open: no recorded end."""
+from runner.report.document import state_word
+from runner.store.records import RunRecord, TargetRecord
 
 ATTENTION = (Outcome.FAILED, Outcome.UNKNOWN)
 """The outcomes that somebody has to look at, the first one first."""
 
-_CALM = (ExitCode.OK, ExitCode.INCOMPLETE)
-"""Exit codes that say no more than the counts do."""
-
-_WANTED: Mapping[OperationName, str] = MappingProxyType(
+_EXITS: Mapping[int, str] = MappingProxyType(
     {
-        OperationName.PAUSE: "paused",
-        OperationName.RESUME: "active",
-        OperationName.FORCE_SYNC: "queued for a sync",
+        ExitCode.OK: "every connector is in the wanted state",
+        ExitCode.BUG: "an error inside c1-runner",
+        ExitCode.ACCESS: "the credential is refused or not allowed",
+        ExitCode.INCOMPLETE: "finished, but not every connector is in the wanted state",
+        ExitCode.STOPPED: "stopped early",
+        ExitCode.NOTHING: "nothing was selected",
+        ExitCode.STORAGE: "the state or a report could not be written",
+        ExitCode.HANGUP: "ended by SIGHUP",
+        ExitCode.INTERRUPTED: "ended by SIGINT",
+        ExitCode.TERMINATED: "ended by SIGTERM",
     }
 )
 _TITLES: Mapping[OperationName, str] = MappingProxyType(
     {OperationName.PAUSE: "Pause", OperationName.RESUME: "Resume", OperationName.FORCE_SYNC: "Force sync"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """How a run came out, for a person who reads one line."""
-
-    tone: Tone
-    headline: str
-    notes: tuple[str, ...] = ()  # whole sentences: what the headline leaves open
 
 
 def operation_title(run: RunRecord) -> str:
@@ -60,53 +50,45 @@ def outcome_words(run: RunRecord) -> dict[Outcome, str]:
     }
 
 
-def conclusion(run: RunRecord) -> Conclusion:
-    """The verdict on a run: all of it or how much, and why not the rest."""
-    wanted = _WANTED[OperationName(run.operation)]
-    reached = run.counts[Outcome.CHANGED] + run.counts[Outcome.UNCHANGED]
-    headline = _headline(run, reached, wanted)
-    return Conclusion(_tone(run, reached), headline, tuple(_notes(run)))
-
-
-def _tone(run: RunRecord, reached: int) -> Tone:
-    if run.finished_at is None:
-        return "open"
-    if any(run.counts[outcome] for outcome in ATTENTION) or run.stopped or run.exit_code not in _CALM:
-        return "bad"
-    return "good" if run.exit_code == ExitCode.OK and reached == run.planned else "attention"
-
-
-def _headline(run: RunRecord, reached: int, wanted: str) -> str:
-    if not run.planned:
-        return "Nothing was selected"
-    are = "is" if reached == 1 else "are"
-    if reached == run.planned:
-        every = "The one connector" if reached == 1 else f"All {count_text(reached)} connectors"
-        return f"{every} {are} {wanted}"
-    some = count_text(reached) if reached else "None"
-    return f"{some} of {connectors(run.planned)} {are if reached else 'is'} {wanted}"
-
-
-def _notes(run: RunRecord) -> list[str]:
-    notes = []
-    if run.finished_at is None:
-        notes.append("No end of this run is recorded: it is still under way, or it was cut off.")
-    if run.stopped:
-        notes.append(f"Stopped early: {plain(run.stopped).rstrip('.')}.")
-    if failed := run.counts[Outcome.FAILED]:
-        notes.append(f"{connectors(failed)} failed.")
-    if unknown := run.counts[Outcome.UNKNOWN]:
-        notes.append(f"Of {connectors(unknown)} it is not known whether the request took effect.")
-    if skipped := run.counts[Outcome.SKIPPED]:
-        notes.append(f"{connectors(skipped)} left alone on purpose.")
-    if left := run.counts[Outcome.NOT_ATTEMPTED]:
-        notes.append(f"The run ended before the turn of {connectors(left)}.")
-    return notes
-
-
 def connectors(count: int) -> str:
     """`1 connector`, `12,000 connectors`."""
     return f"{count_text(count)} connector{'' if count == 1 else 's'}"
+
+
+def requests_text(run: RunRecord) -> str:
+    """How many requests there were, and how many of them more than one hopes for."""
+    extra = [
+        *([f"{count_text(run.retries)} sent again"] if run.retries else []),
+        *([f"{count_text(run.throttled)} throttled"] if run.throttled else []),
+    ]
+    requests = f"{count_text(run.requests)} request{'' if run.requests == 1 else 's'}"
+    return f"{requests} ({', '.join(extra)})" if extra else requests
+
+
+def attempts_text(count: int) -> str:
+    """`1 attempt`, `5 attempts`."""
+    return f"{count_text(count)} attempt{'' if count == 1 else 's'}"
+
+
+def waits_text(count: int) -> str:
+    """How often the tenant asked to slow down: `1 wait`, `2 waits`."""
+    return f"{count_text(count)} wait{'' if count == 1 else 's'}"
+
+
+def exit_text(run: RunRecord) -> str:
+    """The exit code with its meaning: `4 (finished, but not every connector is in the wanted state)`."""
+    if run.exit_code is None:
+        return "none recorded"
+    meaning = _EXITS.get(run.exit_code)
+    return f"{run.exit_code} ({meaning})" if meaning else str(run.exit_code)
+
+
+def state_change(target: TargetRecord) -> str:
+    """The state before and after in a word each: `active → paused`."""
+    words = [state_word(state) for state in (target.before, target.after) if state is not None]
+    if target.before is None and words:
+        return f"? → {words[0]}"
+    return " → ".join(words)
 
 
 def count_text(count: int) -> str:

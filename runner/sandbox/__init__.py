@@ -11,7 +11,6 @@ from runner.sandbox.generated import Generated
 from runner.sandbox.keys import Credential
 from runner.sandbox.oracle import Arrival, Event, Oracle
 from runner.sandbox.population import Listed, Open, Population, of_pairs
-from runner.sandbox.populations import parse_population
 from runner.sandbox.records import App, Connector, Ending, Pause, State, Sync
 from runner.sandbox.server import SandboxServer, environment, serve
 from runner.sandbox.tenant import Behaviour, NotFound, Tenant
@@ -45,6 +44,5 @@ __all__ = [
     "demo_population",
     "environment",
     "of_pairs",
-    "parse_population",
     "serve",
 ]

@@ -147,6 +147,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _length(text: str) -> float:
+    if units.seconds(text) == 0:
+        raise ValueError("must be longer than nothing")
+    return units.seconds(text)
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "latency": units.seconds,
     "jitter": units.number,
@@ -156,7 +162,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "redirect_to": str,
     "limit": units.rate,
     "burst": _positive,
-    "window": units.seconds,
+    "window": _length,
     "retry_after": RetryAfter.parse,
     "limit_headers": _one_of("none", "x", "draft"),
     "refused_costs": units.truth,

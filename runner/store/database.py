@@ -3,16 +3,19 @@
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from runner.errors import StorageError, UsageError
+from runner.model import Outcome
 from runner.store import records
 from runner.store.journal import Journal, RunStart
 from runner.store.records import RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
+
+Row = TypeVar("Row")
 
 FILE_NAME = "state.db"
 BUSY_TIMEOUT = 10_000
@@ -46,8 +49,13 @@ class Store:
     def __enter__(self) -> Self:
         with storage_errors(self.path):
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = _connect(self.path)
-            _migrate(self._connection, self.path)
+            connection = _connect(self.path)
+            try:
+                _migrate(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,6 +74,16 @@ class Store:
         """Begin a run: its row is durable when this returns. The plan and the outcomes go to the journal."""
         with storage_errors(self.path):
             return Journal.begin(self.connection, start, self.path)
+
+    def reopen(self, run: RunRecord) -> Journal:
+        """The journal of an earlier run, to go on with it."""
+        with storage_errors(self.path):
+            return Journal.reopen(self.connection, run.run, self.path)
+
+    def abrupt_runs(self, tenant: str, job_name: str) -> list[RunRecord]:
+        """The runs of a job that neither finished nor are under way; ask while holding the job's lock."""
+        with storage_errors(self.path):
+            return records.abrupt_runs(self.connection, tenant, job_name)
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""
@@ -86,13 +104,22 @@ class Store:
 
     def targets(self, run: RunRecord) -> Iterator[TargetRecord]:
         """The planned targets of a run in plan order, read one by one from a connection of their own."""
-        with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
-            yield from records.targets(connection, run)
+        return self._read(lambda connection: records.targets(connection, run))
 
-    def changed_by_app(self, run_id: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
-        """App by app, the (seq, connector_id) of the targets that a run has changed so far."""
+    def changed_by_app(self, run: RunRecord) -> Iterator[list[TargetRecord]]:
+        """The targets that a run has changed so far, app by app."""
+        return self._read(lambda connection: records.changed_by_app(connection, run))
+
+    def open_targets(
+        self, run: RunRecord, outcomes: Collection[Outcome]
+    ) -> Iterator[tuple[TargetRecord, float | None]]:
+        """The targets with one of these outcomes, and when a request for them was intended; uncertain ones first."""
+        return self._read(lambda connection: records.open_targets(connection, run, outcomes))
+
+    def _read(self, query: Callable[[sqlite3.Connection], Iterator[Row]]) -> Iterator[Row]:
+        """Rows from a connection of their own, so that writing goes on while they are read."""
         with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
-            yield from records.changed_by_app(connection, run_id)
+            yield from query(connection)
 
 
 def new_run_id(now: float) -> str:

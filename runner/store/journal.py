@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -19,7 +19,8 @@ from runner.errors import StorageError
 from runner.model import ConnectorState, Outcome, Planned, Result, Target
 
 _INTENT = """
-    UPDATE targets SET intent_at = ?, before = ?, app_name = ?, connector_name = ? WHERE run = ? AND seq = ?
+    UPDATE targets SET intent_at = ?, outcome = NULL, before = ?, app_name = ?, connector_name = ?
+    WHERE run = ? AND seq = ?
 """
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
@@ -27,6 +28,11 @@ _OUTCOME = """
     WHERE run = ? AND seq = ?
 """
 _VERIFIED = "UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ? WHERE run = ? AND seq = ?"
+
+_FINISHED = """
+    UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ?, requests = coalesce(requests, 0) + ?,
+        retries = coalesce(retries, 0) + ?, throttled = coalesce(throttled, 0) + ? WHERE run = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,22 @@ class RunStart:
     started_at: float
 
 
+class Unwritten(NamedTuple):
+    """An outcome on its way to the disk; in words, should it not get there."""
+
+    planned: Planned
+    result: Result
+
+    def __str__(self) -> str:
+        detail = self.result.error or self.result.detail
+        return f"{self.planned.target} {self.result.outcome}" + (f" ({detail})" if detail else "")
+
+
 @dataclass(slots=True)
 class _Group:
     """The records of one transaction, and who waits for it."""
 
-    rows: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
+    rows: list[tuple[str, Sequence[Any], object]] = field(default_factory=list)
     committed: anyio.Event = field(default_factory=anyio.Event)
     error: StorageError | None = None
 
@@ -72,7 +89,7 @@ class Journal:
         self._pending = anyio.Event()
         self._failure: StorageError | None = None
         self.commits = 0
-        self.lost: list[tuple[str, Sequence[Any]]] = []
+        self.lost: list[str] = []
 
     @classmethod
     def begin(cls, connection: sqlite3.Connection, start: RunStart, path: Path) -> "Journal":
@@ -83,6 +100,14 @@ class Journal:
         if cursor.lastrowid is None:
             raise StorageError(f"{path}: the run could not be recorded")
         return cls(connection, cursor.lastrowid, path)
+
+    @classmethod
+    def reopen(cls, connection: sqlite3.Connection, run: int, path: Path) -> "Journal":
+        """Go on with a run whose account was closed, or never was."""
+        journal = cls(connection, run, path)
+        reopened = "UPDATE runs SET finished_at = NULL, exit_code = NULL, stopped = NULL WHERE run = ?"
+        journal._transaction([(reopened, ((run,),))])
+        return journal
 
     def plan(self, targets: Iterable[tuple[int, Target]]) -> None:
         """Add (seq, target) pairs to the plan, in one transaction, durable when this returns."""
@@ -101,7 +126,7 @@ class Journal:
         if self._failure is not None:
             raise self._failure
         names = (planned.app_name, planned.connector_name)
-        group = self._add(_INTENT, (at, state_json(planned.before), *names, self._run, planned.seq))
+        group = self._add(_INTENT, (at, state_json(planned.before), *names, self._run, planned.seq), None)
         await group.committed.wait()
         if group.error is not None:
             raise group.error
@@ -116,11 +141,12 @@ class Journal:
                 state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
                 self._run, planned.seq,
             ),
+            Unwritten(planned, result),
         )  # fmt: skip
 
     def verified(self, seq: int, outcome: Outcome, detail: str | None, after: ConnectorState | None) -> None:
         """Record what a look after the run showed of a changed target."""
-        self._add(_VERIFIED, (outcome, detail, state_json(after), self._run, seq))
+        self._add(_VERIFIED, (outcome, detail, state_json(after), self._run, seq), None)
 
     async def serve(self) -> None:
         """Commit group after group until cancelled; raises `StorageError` when the disk refuses."""
@@ -134,11 +160,11 @@ class Journal:
         if not group.rows:
             return
         try:
-            self._transaction([(statement, (values,)) for statement, values in group.rows])
+            self._transaction([(statement, (values,)) for statement, values, _ in group.rows])
             self.commits += 1
         except StorageError as error:
             self._failure = group.error = error
-            self.lost += group.rows
+            self.lost += [str(record) for _, _, record in group.rows if record is not None]
             raise
         finally:
             group.committed.set()
@@ -146,32 +172,28 @@ class Journal:
     def finish(self, at: float, exit_code: int, stopped: str | None, tally: tuple[int, int, int]) -> None:
         """Close the run's account: `tally` is requests, retries, throttled."""
         self.commit()
-        values = (at, exit_code, stopped, *tally, self._run)
-        self._transaction(
-            [
-                (
-                    "UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ?, requests = ?, retries = ?, "
-                    "throttled = ? WHERE run = ?",
-                    (values,),
-                )
-            ]
-        )
-
-    def _add(self, statement: str, values: Sequence[Any]) -> _Group:
         if self._failure is not None:
-            self.lost.append((statement, values))
-        else:
-            self._group.rows.append((statement, values))
+            raise self._failure
+        values = (at, exit_code, stopped, *tally, self._run)
+        self._transaction([(_FINISHED, (values,))])
+
+    def _add(self, statement: str, values: Sequence[Any], record: object) -> _Group:
+        if self._failure is None:
+            self._group.rows.append((statement, values, record))
             self._pending.set()
+        elif record is not None:
+            self.lost.append(str(record))
         return self._group
 
     def _transaction(self, statements: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
         try:
+            if not self._path.exists():  # SQLite would go on writing to a file that has no name any more
+                raise FileNotFoundError("the state file is gone")
             self._connection.execute("BEGIN IMMEDIATE")
             for statement, rows in statements:
                 self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
             raise StorageError(f"{self._path}: the journal could not be written ({error})") from error

@@ -3,7 +3,7 @@
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,6 +15,13 @@ _OUTCOME = """
     CASE WHEN outcome IS NOT NULL THEN outcome
          WHEN intent_at IS NOT NULL THEN 'unknown'
          ELSE 'not_attempted' END
+"""
+_TARGETS = f"""
+    SELECT seq, app_id, connector_id, app_name, connector_name, {_OUTCOME} AS outcome,
+        CASE WHEN outcome IS NULL AND intent_at IS NOT NULL THEN ? ELSE detail END AS detail,
+        http_status, error, request_id, attempts, throttled, coalesce(started_at, intent_at) AS started_at,
+        finished_at, before, after
+    FROM targets WHERE run = ?
 """
 _OPEN_INTENT = "a request may have been sent; the run ended before its outcome was recorded"
 
@@ -85,7 +92,12 @@ def find_runs(connection: sqlite3.Connection, run_id: str | None) -> list[RunRec
     return exact or _runs(connection, "WHERE substr(run_id, 1, length(?1)) = ?1", (run_id,))
 
 
-def _runs(connection: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[RunRecord]:
+def abrupt_runs(connection: sqlite3.Connection, tenant: str, job_name: str) -> list[RunRecord]:
+    """The runs of a job on a tenant that have no end, the newest first."""
+    return _runs(connection, "WHERE finished_at IS NULL AND tenant = ? AND job_name = ?", (tenant, job_name))
+
+
+def _runs(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> list[RunRecord]:
     cursor = connection.execute(f"SELECT * FROM runs {where} ORDER BY run DESC", values)
     names = [column[0] for column in cursor.description]
     return [_run(connection, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
@@ -105,15 +117,28 @@ def _run(connection: sqlite3.Connection, row: dict[str, Any]) -> RunRecord:
 
 def targets(connection: sqlite3.Connection, run: RunRecord) -> Iterator[TargetRecord]:
     """A run's targets in plan order, one at a time."""
+    cursor = connection.execute(f"{_TARGETS} ORDER BY seq", (_OPEN_INTENT, run.run))
+    return map(_target, cursor)
+
+
+def changed_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[list[TargetRecord]]:
+    """The targets that a run has changed so far, app by app."""
+    cursor = connection.execute(f"{_TARGETS} AND outcome = 'changed' ORDER BY app_id, seq", (_OPEN_INTENT, run.run))
+    for _, rows in itertools.groupby(map(_target, cursor), key=lambda target: target.target.app_id):
+        yield list(rows)
+
+
+def open_targets(
+    connection: sqlite3.Connection, run: RunRecord, outcomes: Collection[Outcome]
+) -> Iterator[tuple[TargetRecord, float | None]]:
+    """The targets with one of these outcomes, and when a request for them was intended; uncertain ones first."""
+    marks = ", ".join("?" * len(outcomes))
     cursor = connection.execute(
-        f"SELECT seq, app_id, connector_id, app_name, connector_name, {_OUTCOME}, "
-        "CASE WHEN outcome IS NULL AND intent_at IS NOT NULL THEN ? ELSE detail END, "
-        "http_status, error, request_id, attempts, throttled, coalesce(started_at, intent_at), finished_at, "
-        "before, after FROM targets WHERE run = ? ORDER BY seq",
-        (_OPEN_INTENT, run.run),
+        f"SELECT * FROM ({_TARGETS.replace('FROM targets', ', intent_at FROM targets')}) "
+        f"WHERE outcome IN ({marks}) ORDER BY outcome != 'unknown', seq",
+        (_OPEN_INTENT, run.run, *outcomes),
     )
-    for row in cursor:
-        yield _target(row)
+    return ((_target(row), intent_at) for *row, intent_at in cursor)
 
 
 def _target(row: Sequence[Any]) -> TargetRecord:
@@ -129,17 +154,6 @@ def _target(row: Sequence[Any]) -> TargetRecord:
         before=_state(before),
         after=_state(after),
     )
-
-
-def changed_by_app(connection: sqlite3.Connection, run_id: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
-    """App by app, the (seq, connector_id) of what the run has changed so far."""
-    cursor = connection.execute(
-        "SELECT app_id, seq, connector_id FROM targets JOIN runs USING (run) "
-        "WHERE run_id = ? AND outcome = 'changed' ORDER BY app_id, seq",
-        (run_id,),
-    )
-    for app_id, rows in itertools.groupby(cursor, key=lambda row: str(row[0])):
-        yield app_id, [(seq, connector_id) for _, seq, connector_id in rows]
 
 
 def _state(text: str | None) -> ConnectorState | None:

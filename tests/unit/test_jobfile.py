@@ -123,7 +123,7 @@ def test_a_tenant_is_a_full_host_or_a_loopback_address(written: str, tenant: str
         ("a.b.yml", "a.b"),
         ("<stdin>", "stdin"),
         ("x:y?.yaml", "x-y-"),
-        ("..yaml", "yaml"),
+        (" . .yaml", "job"),
         ("\x07.yaml", "-"),
         ("j" * 150 + ".yaml", "j" * 100),
         ("", "job"),
@@ -165,18 +165,18 @@ def test_a_dash_is_standard_input(path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no-such.yaml: there is no such file$"):
+    with pytest.raises(UsageError, match=r"no-such\.yaml: there is no such file$"):
         jobfile.load(tmp_path / "no-such.yaml")
 
 
 def test_a_folder_is_no_job_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is a directory, not a job file$"):
+    with pytest.raises(UsageError, match=r"is a directory, not a job file$"):
         jobfile.load(tmp_path)
 
 
 def test_a_path_through_a_file_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be read: Not a directory$"):
+    with pytest.raises(UsageError, match=r"cannot be read: Not a directory$"):
         jobfile.load(tmp_path / "file" / "job.yaml")
 
 
@@ -184,7 +184,7 @@ def test_a_file_beyond_the_bound_is_refused_unparsed(tmp_path: Path, monkeypatch
     monkeypatch.setattr(policy, "MAX_JOB_BYTES", 2**20)
     path = tmp_path / "big.yaml"
     path.write_bytes(b"[" * (2**20 + 1))
-    with pytest.raises(UsageError, match="big.yaml: larger than 1 MiB: split the job$"):
+    with pytest.raises(UsageError, match=r"big\.yaml: larger than 1 MiB: split the job$"):
         jobfile.load(path)
 
 
@@ -192,8 +192,13 @@ def test_one_target_more_than_allowed_is_refused_where_it_stands(monkeypatch: py
     monkeypatch.setattr("runner.jobfile.compound.MAX_TARGETS", 2)
     head = "version: 1\noperation: pause\nconnectors:\n- a/b\n- a/c\n"
     assert len(loads(head).targets) == 2
-    with pytest.raises(JobFileError, match=":6:3: connectors: more than 2 entries: split the job$"):
+    with pytest.raises(JobFileError, match=r":6:3: connectors: more than 2 entries: split the job$"):
         loads(head + "- a/d\n")
+
+
+def test_a_long_list_is_not_a_deep_one() -> None:
+    entries = "".join(f"- {{app_id: a, connector_id: b{number}}}\n" for number in range(100))
+    assert len(loads("version: 1\noperation: pause\nconnectors:\n" + entries).targets) == 100
 
 
 def test_a_collision_of_hashes_is_no_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Durations, rates and shares as people write them."""
 
+import contextlib
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -26,6 +28,7 @@ from runner.policy import Bounds, Share
         (0.25, 0.25),
         (0, 0),
     ],
+    ids=repr,
 )
 def test_a_duration_is_read_as_seconds(written: units.Written, seconds: float) -> None:
     assert units.duration(written) == pytest.approx(seconds)
@@ -34,26 +37,30 @@ def test_a_duration_is_read_as_seconds(written: units.Written, seconds: float) -
 NO_DURATIONS = ["", "s", "-1s", "1 h", "1h 30m", "ten", "1w", "1e3s", "inf", "nan", "1h30", ".5s", "1.s", "٣s"]
 
 
-@pytest.mark.parametrize("written", [*NO_DURATIONS, -1, math.inf, math.nan, True])
+@pytest.mark.parametrize("written", [*NO_DURATIONS, -1, math.inf, math.nan, True], ids=repr)
 def test_what_is_no_duration_is_refused_with_examples(written: units.Written) -> None:
     with pytest.raises(ValueError, match=r"^expected a duration such as 90s, 30m, 1h30m or 500ms, not "):
         units.duration(written)
 
 
 @pytest.mark.parametrize(
-    ("written", "per_second"), [("20/s", 20), ("600/m", 10), ("1800/h", 0.5), ("0.5/s", 0.5), ("20", 20), (20, 20)]
+    ("written", "per_second"),
+    [("20/s", 20), ("600/m", 10), ("1800/h", 0.5), ("0.5/s", 0.5), ("20", 20), (20, 20)],
+    ids=repr,
 )
 def test_a_rate_is_read_as_requests_per_second(written: units.Written, per_second: float) -> None:
     assert units.rate(written) == pytest.approx(per_second)
 
 
-@pytest.mark.parametrize("written", ["", "20/x", "20 / s", "/s", "-1/s", "inf/s", "20/", "20/d", math.nan, False])
+@pytest.mark.parametrize(
+    "written", ["", "20/x", "20 / s", "/s", "-1/s", "inf/s", "20/", "20/d", math.nan, False], ids=repr
+)
 def test_what_is_no_rate_is_refused_with_examples(written: units.Written) -> None:
     with pytest.raises(ValueError, match=r"^expected a rate such as 20/s, 600/m or 1000/h, not "):
         units.rate(written)
 
 
-@pytest.mark.parametrize("written", [0, "0", "0/s", "0.0/h"])
+@pytest.mark.parametrize("written", [0, "0", "0/s", "0.0/h"], ids=repr)
 def test_a_rate_of_nothing_is_refused(written: units.Written) -> None:
     with pytest.raises(ValueError, match=r"^must be more than 0: nothing would ever be sent$"):
         units.rate(written)
@@ -71,12 +78,15 @@ def test_a_rate_of_nothing_is_refused(written: units.Written) -> None:
         (0, Share(0)),
         (10.0, Share(10)),
     ],
+    ids=repr,
 )
 def test_a_share_is_a_number_or_per_cent(written: units.Written, share: Share) -> None:
     assert units.share(written) == share
 
 
-@pytest.mark.parametrize("written", ["", "%", "ten", "-1", "-5%", 2.5, "1/2", math.inf, math.nan, True, "9" * 400])
+@pytest.mark.parametrize(
+    "written", ["", "%", "ten", "-1", "-5%", 2.5, "1/2", math.inf, math.nan, True, "9" * 400], ids=repr
+)
 def test_what_is_no_share_is_refused_with_examples(written: units.Written) -> None:
     with pytest.raises(ValueError, match=r"^expected a whole number or per cent, such as 10 or 10%, not "):
         units.share(written)
@@ -102,7 +112,7 @@ def test_the_ends_of_a_range_are_in_it() -> None:
 
 
 @pytest.mark.parametrize("function", [units.duration, units.rate])
-def test_a_number_beyond_all_numbers_is_too_large(function: type[units.duration]) -> None:
+def test_a_number_beyond_all_numbers_is_too_large(function: Callable[[str], float]) -> None:
     with pytest.raises(ValueError, match=r"^is too large: '9+\.\.\.'$"):
         function("9" * 400)
 
@@ -120,14 +130,16 @@ def test_a_spelled_duration_reads_back(seconds: int) -> None:
 
 
 @given(st.text() | st.floats() | st.integers())
-def test_units_read_or_refuse_and_never_give_what_is_not_finite(written: units.Written) -> None:
+def test_units_never_give_what_is_not_finite(written: units.Written) -> None:
     for function in (units.duration, units.rate, lambda each: units.share(each).value):
-        try:
+        with contextlib.suppress(ValueError):
             assert 0 <= function(written) < math.inf
-        except ValueError as error:
-            assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize(("written", "text"), [("a\nb\x1b", r"'a\nb\x1b'"), (True, "true"), (1.50, "1.5"), ("x" * 99, repr("x" * 57 + "..."))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("a\nb\x1b", r"'a\nb\x1b'"), (True, "true"), (1.50, "1.5"), ("x" * 99, repr("x" * 57 + "..."))],
+    ids=["control characters", "flag", "number", "long"],
+)
 def test_what_was_given_is_shown_harmlessly(written: object, text: str) -> None:
     assert units.shown(written) == text

@@ -56,6 +56,7 @@ def test_every_mistake_of_a_fault_string_is_named_at_once() -> None:
         "error_status=200",
         "refused_costs=maybe",
         "limit=5/week",
+        "window=0s",
         "error=nan",
         "latency",
     ],
@@ -108,6 +109,17 @@ def test_only_the_requests_named_by_on_are_hit() -> None:
     assert reads.decide("GET", listing, find(listing)).kind is Kind.STATUS
     assert reads.decide("POST", PAUSE, ROUTE).kind is Kind.ANSWER
     assert reads.decide("POST", token, find(token)).kind is Kind.ANSWER
+
+
+def test_the_limit_spares_the_requests_that_limit_on_leaves_out() -> None:
+    schedule = Schedule(Faults.parse("limit=1/s,burst=1,limit_on=post"), FakeClock())
+    kinds = [schedule.decide("GET", "/api/v1/apps", find("/api/v1/apps")).kind for _ in range(3)]
+    assert kinds == [Kind.ANSWER] * 3
+    assert [schedule.decide("POST", PAUSE, ROUTE).status for _ in range(2)] == [0, 429]
+
+
+def test_a_window_is_used_where_one_is_asked_for() -> None:
+    assert [action.status for action in fates("limit=60/min,window=3s", 4)] == [0, 0, 0, 429]
 
 
 def test_latency_is_fixed_or_spread_around_its_median() -> None:

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.sandbox import Generated, Listed, Open, demo_population, parse_population
+from runner.sandbox import Generated, demo_population
 from runner.sandbox.records import WELL_FORMED_ID
 from tests.unit.sandbox.support import EPOCH
 
@@ -97,15 +96,7 @@ def test_the_demo_holds_one_of_everything() -> None:
     assert all(WELL_FORMED_ID.fullmatch(row.id) and WELL_FORMED_ID.fullmatch(row.app_id) for row in rows)
 
 
-def test_a_population_can_be_named_in_a_string() -> None:
-    now = time.time()
-    assert isinstance(parse_population("demo", now), Listed)
-    assert isinstance(parse_population("open", now), Open)
-    generated = parse_population("apps=3, connectors=40, seed=2, paused=5%", now)
-    assert len(generated.apps()) == 3
-
-
-@pytest.mark.parametrize("text", ["", "demos", "apps=three", "apps=3,rows=4", "apps=0", "paused=200%"])
-def test_a_wrong_population_string_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        parse_population(text, EPOCH)
+@pytest.mark.parametrize(("apps", "connectors"), [(0, 5), (1, -1)])
+def test_a_generated_tenant_of_no_size_is_refused(apps: int, connectors: int) -> None:
+    with pytest.raises(ValueError, match="at least one app"):
+        Generated(apps, connectors)

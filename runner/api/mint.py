@@ -1,0 +1,114 @@
+"""Getting a token for client credentials: one request to the token endpoint, and what its answer means.
+
+RFC 6749 section 4.4 with the credentials in the body, as C1 asks; a secret that is a key signs an assertion
+instead of being sent (RFC 7523).
+"""
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import anyio
+from yarl import URL
+
+from runner.api import assertion
+from runner.api.auth import Token
+from runner.api.classify import Reply, classify_reply, clean, json_object
+from runner.errors import AccessError, ApiError
+from runner.model import AttemptClass, Verdict
+from runner.policy import REPLY_BYTES, TOKEN_LEEWAY
+from runner.settings import ClientCredentials, Settings
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
+
+_GUESSED_LIFE, _LONGEST_LIFE = 60.0, 3600.0  # seconds
+_MINT_EVERY = 1.0  # seconds at least, however short a token lives
+_SKEW_WORTH_SAYING = 60.0  # seconds
+
+Exchange = Callable[[str, URL, dict[str, str], bytes | None, int], Awaitable[Reply]]
+"""`Transport.exchange`."""
+
+
+class Mint:
+    """Calling it asks the tenant for a token, once.
+
+    Raises `AccessError` when the credentials are refused, `ApiError` when there is no usable answer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: ClientCredentials,
+        exchange: Exchange,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._key: PyJWK | None = assertion.load_key(credentials) if credentials.is_key else None
+        self._exchange = exchange
+        self._wall = wall
+
+    async def __call__(self) -> Token:
+        """A new token; every one is an event in the tenant's audit log."""
+        form = self._form()
+        reply = await self._exchange(
+            "POST",
+            URL(self._settings.token_url),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            urlencode(form).encode(),
+            REPLY_BYTES,
+        )
+        reply = reply.without(form.get("client_secret"), form.get("client_assertion"))
+        verdict = classify_reply(reply)
+        document = json_object(reply.body)
+        if verdict.attempt is AttemptClass.APPLIED and document is not None:
+            return self._token(document)
+        if reply.status in (400, 401, 403):
+            raise AccessError(self._refusal(reply, document or {}, verdict))
+        raise ApiError(verdict)
+
+    def _form(self) -> dict[str, str]:
+        form = {"grant_type": "client_credentials", "client_id": self._credentials.client_id}
+        if self._key is None:
+            return form | {"client_secret": self._credentials.secret}
+        signed = assertion.sign(self._key, self._credentials.client_id, self._settings.host, self._wall())
+        return form | {"client_assertion_type": assertion.ASSERTION_TYPE, "client_assertion": signed}
+
+    def _token(self, document: Mapping[str, object]) -> Token:
+        value, kind = document.get("access_token"), str(document.get("token_type") or "Bearer")
+        if kind.lower() != "bearer":
+            raise AccessError(f"the credential gets tokens of type {kind[:20]!r}; this version uses Bearer tokens only")
+        if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise AccessError("the token endpoint's answer holds no usable access_token; is this a C1 tenant?")
+        life = _life(document.get("expires_in"))
+        left = max(_MINT_EVERY, life - min(TOKEN_LEEWAY, life / 5))
+        return Token({"Authorization": f"Bearer {value}"}, anyio.current_time() + left, self._wall() + left)
+
+    def _refusal(self, reply: Reply, document: Mapping[str, object], verdict: Verdict) -> str:
+        said = clean(str(document.get("error_description") or document.get("error") or verdict.message))
+        text = f"{self._settings.tenant} refuses the client credentials ({said})"
+        skew = self._skew(reply)
+        if self._key is not None and abs(skew) > _SKEW_WORTH_SAYING:
+            side = "ahead of" if skew > 0 else "behind"
+            text += f"; this machine's clock is {abs(skew):.0f} s {side} the tenant's, set it right"
+        return text
+
+    def _skew(self, reply: Reply) -> float:
+        """Seconds by which this machine's clock is ahead of the tenant's, as far as the reply tells."""
+        try:
+            return self._wall() - parsedate_to_datetime(reply.headers["date"]).timestamp()
+        except (KeyError, ValueError, TypeError):
+            return 0.0
+
+
+def _life(expires_in: object) -> float:
+    """Seconds a token lives: what is said if it makes sense, else a cautious guess."""
+    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
+        return _GUESSED_LIFE
+    if not math.isfinite(expires_in) or expires_in <= 0:
+        return _GUESSED_LIFE
+    return min(float(expires_in), _LONGEST_LIFE)

@@ -1,0 +1,113 @@
+"""When a request may leave: in its turn, at the learned pace, and not into an outage.
+
+All workers share one `Turns`. Only the head of the queue looks at the clock, and a turn is taken at the
+moment of sending: a turn reserved ahead would keep an old schedule alive beside the new one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import anyio
+
+from runner.api.outage import Outage
+from runner.api.pace import Pace, PaceSnapshot
+from runner.api.ratelimit import Allowance
+from runner.errors import ExitCode
+from runner.model import AttemptClass, Verdict
+from runner.policy import LimitPolicy, RetryPolicy
+from runner.stop import Stop
+
+_LOOK_AGAIN = 1.0
+"""Seconds: the head of the queue looks again at least so often, for the way may be free sooner than it was told."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was sent: for one target, or for a whole run."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    waited: float = 0.0  # seconds spent waiting for a turn, or as a 429 asked
+
+
+class Turns:
+    """Decides for every request when it leaves, and learns from every reply."""
+
+    def __init__(self, limits: LimitPolicy, retry: RetryPolicy, stop: Stop) -> None:
+        self._retry = retry
+        self._stop = stop
+        self._ends_at = math.inf if limits.deadline is None else anyio.current_time() + limits.deadline
+        self._deadline = limits.deadline
+        self._pace = Pace(rate=limits.rate)
+        self._outage = Outage(retry)
+        self._queue = anyio.Lock(fast_acquire=True)
+
+    def snapshot(self) -> PaceSnapshot:
+        """The pace as it is now, for people."""
+        return self._pace.snapshot(anyio.current_time())
+
+    @property
+    def outage(self) -> bool:
+        """Whether the tenant is taken to be down."""
+        return self._outage.open
+
+    async def take(self) -> float:
+        """Wait for a turn and take it; returns the time the request leaves. Raises `StoppingError`."""
+        self._stop.check()
+        if self._queue.locked() or self._delay() > 0:
+            async with self._queue:  # first come, first served
+                while (delay := self._delay()) > 0:
+                    await self._stop.sleep(min(delay, _LOOK_AGAIN))
+        now = anyio.current_time()
+        self._pace.sent(now)
+        self._outage.sent(now)
+        return now
+
+    def unanswered(self, sent_at: float) -> None:
+        """The request that left at `sent_at` got no reply."""
+        now = anyio.current_time()
+        self._pace.lost(sent_at, now)
+        self._fail(now)
+
+    def unsent(self) -> None:
+        """A request could not even be authorized."""
+        self._fail(anyio.current_time())
+
+    def answered(self, sent_at: float, verdict: Verdict, allowance: Allowance | None) -> float:
+        """A reply has come; returns the seconds its target must wait if it was throttled."""
+        now = anyio.current_time()
+        if allowance is not None:
+            self._pace.hint(
+                now, remaining=allowance.remaining, reset_after=allowance.reset_after, limit=allowance.limit
+            )
+        if verdict.attempt is AttemptClass.AMBIGUOUS and verdict.retryable:
+            self._fail(now)
+        elif not verdict.throttled:
+            self._outage.answered()
+        if not verdict.throttled:
+            self._pace.accepted(sent_at, now)
+            return 0.0
+        self._mind_long_waits(verdict.retry_after, now)
+        return self._pace.refused(sent_at, now, verdict.retry_after)
+
+    def _delay(self) -> float:
+        now = anyio.current_time()
+        return max(self._pace.delay(now), self._outage.delay(now))
+
+    def _fail(self, now: float) -> None:
+        self._outage.failed(now)
+        if self._outage.hopeless(now):
+            self._stop.request(f"the tenant has been down for {self._retry.outage:g} s", ExitCode.STOPPED)
+
+    def _mind_long_waits(self, asked: float | None, now: float) -> None:
+        """A wait that the run cannot afford ends it at once, rather than after the wait."""
+        if asked is None:
+            return
+        if now + asked > self._ends_at:
+            words = f"the tenant asks to wait {asked:g} s, past the deadline of {self._deadline:g} s"
+        elif asked > self._retry.longest_retry_after and self._deadline is None:
+            words = f"the tenant asks to wait {asked:g} s; set a deadline that allows for it, or run again later"
+        else:
+            return
+        self._stop.request(words, ExitCode.STOPPED)

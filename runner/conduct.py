@@ -1,0 +1,236 @@
+"""The conduct of one run: state before -> pool of attempts -> last pass -> verification -> account.
+
+The work stands in one cancel scope, what watches over it beside it: the journal's commits, the deadline,
+the signals. First signal, deadline, threshold or fatal reply: nothing new starts, what is in flight ends,
+and the account is written. Second signal, or the end of the grace: what is in flight is left, as unknown.
+"""
+
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio
+
+from runner.api.client import Client
+from runner.errors import SIGNAL_CODES, AccessError, ApiError, ExitCode, StoppingError, StorageError
+from runner.execute import Course, Executor
+from runner.model import Job, Outcome, Planned, Result, RunResult
+from runner.operations import OPERATIONS
+from runner.policy import DRAIN_GRACE
+from runner.pool import Feed, Put, work_through
+from runner.settings import Settings
+from runner.stop import Stop
+from runner.store import Journal, RunRecord, Store
+from runner.targets import as_listed, with_state
+from runner.verify import Doubt, Touched, Verifier, by_app
+from runner.watch import Watch
+
+Item = TypeVar("Item")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_GOOD = (Outcome.CHANGED, Outcome.UNCHANGED)
+
+
+class Observer:
+    """Told of what a run does, for progress; every method may be left as it is."""
+
+    def abrupt(self, record: RunRecord) -> None:
+        """An earlier run of this job ended without an account, and may have left targets uncertain."""
+
+    def started(self, run_id: str, total: int, client: Client) -> None:
+        """The plan is durable; `total` targets are to be worked on."""
+
+    def finished(self, planned: Planned, result: Result) -> None:
+        """A target has its outcome."""
+
+    def verifying(self) -> None:
+        """All targets have their outcome; the tenant is asked whether it shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run needs from outside."""
+
+    settings: Settings
+    store: Store
+    observer: Observer = field(default_factory=Observer)
+    include_anomalies: bool = False
+    signals: bool = True  # whether to handle SIGINT, SIGTERM and SIGHUP
+    lock_wait: float = 0.0  # seconds to wait for another run of the same job to end
+    wall: Callable[[], float] = time.time
+
+
+class Conduct:
+    """The conduct of one run, from the first request to the account."""
+
+    def __init__(self, job: Job, context: Context, run_id: str, journal: Journal, *, total: int) -> None:
+        self._job = job
+        self._context = context
+        self._run_id = run_id
+        self._journal = journal
+        self._total = total
+        self._stop = stop = Stop()
+        self._operation = OPERATIONS[job.operation]
+        self._client = Client(
+            context.settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=context.wall
+        )
+        self._watch = Watch(job, stop, total)
+        self._executor = Executor(
+            self._operation,
+            self._client,
+            journal,
+            stop,
+            job.retry,
+            include_anomalies=context.include_anomalies,
+            finished=self._finished,
+            wall=context.wall,
+        )
+        self._abandoned = False
+
+    async def supervise(self, planned: Iterable[Planned]) -> None:
+        """Do the work, with its watchers beside it; returns when all is done, or left."""
+        async with anyio.create_task_group() as watchers:
+            work = anyio.CancelScope()
+            watchers.start_soon(self._commit)
+            if self._job.limits.deadline is not None:
+                watchers.start_soon(self._keep_the_deadline, self._job.limits.deadline)
+            if self._context.signals:
+                watchers.start_soon(self._heed_signals, work)
+            with work:
+                async with self._client:
+                    await self._work(planned)
+            watchers.cancel_scope.cancel()
+
+    async def _work(self, planned: Iterable[Planned]) -> None:
+        self._context.observer.started(self._run_id, self._total, self._client)
+        if not await self._signed_in():
+            return
+        await self._pass(self._feed(planned), self._executor)
+        self._watch.drained()
+        if self._executor.put_off:
+            await self._last_pass()
+        if self._job.verify and self._operation.lasting and not self._stop.requested:
+            await self._verify()
+
+    async def _signed_in(self) -> bool:
+        """Whether the tenant gives us a token; asked before anything else, so a refusal costs one request."""
+        try:
+            await self._client.sign_in()
+        except AccessError as error:
+            self._stop.request(str(error), ExitCode.ACCESS)
+        except ApiError as error:
+            self._stop.request(str(error), ExitCode.STOPPED)
+        except StoppingError:
+            pass
+        return not self._stop.requested
+
+    def _feed(self, planned: Iterable[Planned]) -> Feed[Planned]:
+        if not self._job.preflight:
+            return as_listed(planned)
+        return with_state(planned, self._client, concurrency=self._job.limits.concurrency, stop=self._stop)
+
+    async def _pass(self, feed: Feed[Item], work: Callable[[Item], Awaitable[None]]) -> None:
+        await work_through(feed, work, workers=self._job.limits.concurrency, stop=self._stop)
+
+    async def _last_pass(self) -> None:
+        """What was put off gets its last try, a little later; what the end of the run overtakes is settled."""
+        courses = self._executor.put_off
+
+        async def feed(put: Put[Course]) -> None:
+            await self._stop.sleep(self._job.retry.last_pass_delay)
+            while courses:
+                await put(courses[-1])
+                courses.pop()
+
+        await self._pass(feed, self._executor.last_pass)
+        for course in courses:
+            self._executor.abandon(course)
+
+    async def _verify(self) -> None:
+        """Ask the tenant whether it shows the changes; what is as before is done again, once."""
+        self._context.observer.verifying()
+        self._journal.commit()  # what is read now, the pool has just written
+        concurrency = self._job.limits.concurrency
+        verifier = Verifier(self._operation, self._client, self._journal, self._stop, concurrency=concurrency)
+        changed = self._context.store.changed_by_app(self._context.store.run(self._run_id))
+        doubts = await verifier.confirm(
+            Touched(rows[0].target.app_id, {row.target.connector_id: row for row in rows}) for rows in changed
+        )
+        again = [doubt for doubt in doubts if doubt.without_effect]
+        if again:
+            doubts = [doubt for doubt in doubts if not doubt.without_effect] + await self._repeat(again, verifier)
+        if not self._stop.requested:
+            verifier.give_up(doubts)
+
+    async def _repeat(self, doubts: list[Doubt], verifier: Verifier) -> list[Doubt]:
+        """Send again what was accepted without effect; returns what is in doubt even then."""
+
+        async def feed(put: Put[Planned]) -> None:
+            for doubt in doubts:
+                row = doubt.target
+                await put(Planned(row.seq, row.target, row.app_name, row.connector_name, row.before))
+
+        await self._pass(feed, self._executor.repeat)
+        return await verifier.confirm(by_app(doubt.target for doubt in doubts))
+
+    def _finished(self, planned: Planned, result: Result) -> None:
+        self._watch.finished(result)
+        self._context.observer.finished(planned, result)
+
+    async def _commit(self) -> None:
+        with _storage_failure_stops(self._stop):
+            await self._journal.serve()
+
+    async def _keep_the_deadline(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        self._stop.request(f"the deadline of {seconds:g} s has passed", ExitCode.STOPPED)
+
+    async def _heed_signals(self, work: anyio.CancelScope) -> None:
+        # What the parent had us ignore (nohup, a background job of a script) stays ignored.
+        wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        if not wanted:
+            return
+        with anyio.open_signal_receiver(*wanted) as received:
+            first = await anext(received)
+            self._stop.request(f"{first.name} received", 128 + first)
+            with anyio.move_on_after(DRAIN_GRACE):
+                await anext(received)
+            self._abandoned = True
+            work.cancel()
+            await anyio.sleep_forever()  # a third signal must not cut the account short
+
+    def close(self) -> RunResult:
+        """Write the end of the account; a disk that refuses is told in the exit code."""
+        total = self._client.total
+        counts: Mapping[Outcome, int] = {}
+        try:
+            self._journal.commit()
+            counts = self._context.store.run(self._run_id).counts
+            exit_code = _exit_code(counts, self._stop)
+            tally = (total.requests, total.retries, total.throttled)
+            self._journal.finish(self._context.wall(), exit_code, self._stop.reason, tally)
+        except StorageError as error:
+            self._stop.request(str(error), ExitCode.STORAGE)
+            exit_code = ExitCode.STORAGE
+        unwritten = tuple(self._journal.lost)
+        return RunResult(self._run_id, exit_code, self._stop.reason, counts, self._abandoned, unwritten)
+
+
+def _exit_code(counts: Mapping[Outcome, int], stop: Stop) -> int:
+    """What the process tells its caller: 0 only if every target is in the wanted state."""
+    if stop.exit_code in (*SIGNAL_CODES, ExitCode.STORAGE, ExitCode.BUG):
+        return stop.exit_code
+    if all(counts[outcome] == 0 for outcome in Outcome if outcome not in _GOOD):
+        return ExitCode.OK
+    return stop.exit_code if stop.requested else ExitCode.INCOMPLETE
+
+
+@contextmanager
+def _storage_failure_stops(stop: Stop) -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        stop.request(str(error), ExitCode.STORAGE)

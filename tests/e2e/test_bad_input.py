@@ -1,0 +1,294 @@
+"""What cannot be right is refused with one clear message, before anything is sent or recorded."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+
+import pytest
+
+from tests.e2e.contract_server import ContractServer
+from tests.e2e.shell import Finished, Shell
+
+GOOD = "version: 1\noperation: pause\nconnectors: [app1/con1]\n"
+DAMAGED_KEY = "secret-token:conductorone.com:v1:bm90IGEga2V5"
+
+Env = dict[str, str | None]
+"""Changes to a good environment; None takes a variable away."""
+
+NO_CREDENTIALS: Env = {"CONDUCTORONE_CLIENT_ID": None, "CONDUCTORONE_CLIENT_SECRET": None}
+
+
+def refused(shell: Shell, server: ContractServer, *arguments: str, env: Mapping[str, str | None]) -> Finished:
+    """Run a command that must be refused: nothing on stdout, nothing sent, nothing recorded, no traceback."""
+    wanted = server.environment() | env
+    done = shell.run(*arguments, env={name: value for name, value in wanted.items() if value is not None})
+
+    assert done.stdout == ""
+    assert server.requests == []
+    assert "Traceback" not in done.stderr
+    assert _recorded_runs(shell) == 0
+    return done
+
+
+def _recorded_runs(shell: Shell) -> int:
+    path = shell.path("state/state.db")
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as connection:
+        count: int = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+        return count
+
+
+def one_message(done: Finished) -> str:
+    """Standard error, once it has been seen to be a single message."""
+    assert done.stderr.startswith("c1-runner: ")
+    assert done.stderr.count("\n") == done.stderr.count("\nTry 'c1-runner") + 1
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["--frobnicate"], "No such option '--frobnicate'", id="an unknown option"),
+        pytest.param(["--concurency", "5"], "'--concurrency'", id="a misspelt option"),
+        pytest.param(["more.yaml"], "unexpected extra argument", id="a second job"),
+        pytest.param(["--rate", "fast"], "'--rate'", id="a rate that is none"),
+        pytest.param(["--rate", "-1/s"], "'--rate'", id="a negative rate"),
+        pytest.param(["--rate", "nan"], "'--rate'", id="a rate that is no number"),
+        pytest.param(["--deadline", "soon"], "'--deadline'", id="a deadline that is none"),
+        pytest.param(["--deadline", "0s"], "'--deadline'", id="a deadline that has passed"),
+        pytest.param(["--concurrency", "0"], "'--concurrency'", id="no concurrency"),
+        pytest.param(["--concurrency", "10000"], "'--concurrency'", id="too much concurrency"),
+        pytest.param(["--concurrency", "ten"], "'--concurrency'", id="concurrency in words"),
+        pytest.param(["--attempts", "0"], "'--attempts'", id="no attempts"),
+        pytest.param(["--format", "xls"], "'--format'", id="an unknown format"),
+        pytest.param(["--report", "out.xls"], "out.xls: the report's format follows its suffix", id="an unknown suffix"),
+        pytest.param(["--report", "{when}.json"], "{when} is not known", id="an unknown placeholder"),
+        pytest.param(["--faults", "error=5%"], "--faults goes with --sandbox", id="faults for a real tenant"),
+        pytest.param(["--sandbox", "--faults", "eror=5%"], "did you mean error?", id="an unknown fault"),
+        pytest.param(["--sandbox", "--faults", "error=much"], "--faults: error", id="a fault without a share"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(
+    shell: Shell, server: ContractServer, arguments: list[str], said: str
+) -> None:
+    shell.write("job.yaml", GOOD)
+
+    done = refused(shell, server, "run", "job.yaml", *arguments, env={})
+
+    assert done.code == 2
+    assert said in one_message(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["pausee"], "No such command 'pausee'", id="an unknown command"),
+        pytest.param(["run"], "Missing argument 'JOB'", id="no job"),
+        pytest.param(["validate"], "Missing argument 'JOB...'", id="nothing to validate"),
+        pytest.param(["sandbox", "--port", "70000"], "'--port'", id="a port that does not exist"),
+    ],
+)
+def test_a_wrong_command_is_a_usage_error(
+    shell: Shell, server: ContractServer, arguments: list[str], said: str
+) -> None:
+    done = refused(shell, server, *arguments, env={})
+
+    assert done.code == 2
+    assert said in one_message(done)
+
+
+def test_no_command_at_all_gets_the_help(shell: Shell, server: ContractServer) -> None:
+    done = refused(shell, server, env={})
+
+    assert done.code == 2
+    assert done.stderr.startswith("Usage: c1-runner")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("version: 1\n\toperation: pause\n", "job.yaml:2:1: ", id="a tab"),
+        pytest.param("", "job.yaml:1:1: the file is empty", id="an empty file"),
+        pytest.param("connectors: [a/b\n", "job.yaml:", id="YAML that does not end"),
+        pytest.param(GOOD.replace("app1/con1", ""), "job.yaml:3:13: connectors: the list is empty", id="an empty list"),
+        pytest.param(GOOD.replace("app1/con1", "0123"), "job.yaml:3:14: ", id="an id that is no text"),
+        pytest.param(GOOD + "oops: 1\n", "job.yaml:4:1: ", id="an unknown key"),
+        pytest.param(GOOD + "version: 1\n", "job.yaml:4:1: ", id="a key that is given twice"),
+        pytest.param(GOOD + "limits: {rate: .nan}\n", "job.yaml:4:16: ", id="a limit that is no number"),
+        pytest.param(GOOD + "report: out.xls\n", "job.yaml:4:9: ", id="a report of an unknown format"),
+        pytest.param(GOOD + "client_secret: s3cret\n", "job.yaml:4:1: ", id="a credential"),
+    ],
+)
+def test_a_wrong_job_file_is_refused_with_the_place(
+    shell: Shell, server: ContractServer, content: str, said: str
+) -> None:
+    shell.write("job.yaml", content)
+
+    done = refused(shell, server, "run", "job.yaml", env={})
+
+    assert done.code == 2
+    assert done.stderr.removeprefix("c1-runner: ").startswith(said)
+    assert "s3cret" not in done.stderr
+
+
+def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, server: ContractServer) -> None:
+    shell.path("folder").mkdir()
+
+    missing = refused(shell, server, "run", "nowhere.yaml", env={})
+    folder = refused(shell, server, "plan", "folder", env={})
+
+    assert (missing.code, folder.code) == (2, 2)
+    assert "nowhere.yaml: there is no such file" in one_message(missing)
+    assert "folder: is a directory" in one_message(folder)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        pytest.param(NO_CREDENTIALS, "no credentials: set CONDUCTORONE_CLIENT_ID and", id="no credentials"),
+        pytest.param({"CONDUCTORONE_CLIENT_ID": None}, "CONDUCTORONE_CLIENT_ID is not set", id="a secret alone"),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET": None}, "CONDUCTORONE_CLIENT_SECRET is not set", id="a client id alone"
+        ),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET_FILE": "job.yaml"},
+            "CONDUCTORONE_CLIENT_SECRET and CONDUCTORONE_CLIENT_SECRET_FILE are both set",
+            id="a variable and its twin",
+        ),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET": None, "CONDUCTORONE_CLIENT_SECRET_FILE": "nowhere"},
+            "CONDUCTORONE_CLIENT_SECRET_FILE (nowhere): cannot be read (No such file or directory)",
+            id="a secret file that is not there",
+        ),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET": DAMAGED_KEY}, "CONDUCTORONE_CLIENT_SECRET", id="a damaged key"
+        ),
+        pytest.param({"CONDUCTORONE_CLIENT_SECRET": "two words"}, "CONDUCTORONE_CLIENT_SECRET: ", id="two words"),
+        pytest.param(
+            {"CONDUCTORONE_SERVER_URL": "http://tenant.example"}, "http:// is refused", id="plain http to elsewhere"
+        ),
+        pytest.param({"CONDUCTORONE_SERVER_URL": "ftp://127.0.0.1"}, "not a URL", id="no http at all"),
+        pytest.param(
+            {"CONDUCTORONE_SERVER_URL": "https://acme.conductor.one/api/v1"}, "scheme and host only", id="a path"
+        ),
+        pytest.param(
+            {"CONDUCTORONE_SERVER_URL": None, "CONDUCTORONE_TENANT_DOMAIN": "acme"},
+            "write acme.conductor.one, or acme.c1eu.ai",
+            id="a tenant's bare name",
+        ),
+        pytest.param(
+            {"CONDUCTORONE_SERVER_URL": None, "CONDUCTORONE_CLIENT_ID": "some-client"},
+            "CONDUCTORONE_CLIENT_ID names no host",
+            id="a client id without a host",
+        ),
+        pytest.param(
+            {**NO_CREDENTIALS, "CONDUCTORONE_ACCESS_TOKEN": "t0ken", "CONDUCTORONE_SERVER_URL": None},
+            "the tenant is not known: set CONDUCTORONE_TENANT_DOMAIN",
+            id="a token without a tenant",
+        ),
+        pytest.param({"C1_RUNNER_CONCURRENCY": "ten"}, "'C1_RUNNER_CONCURRENCY'", id="a variable in place of a flag"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_settings_that_cannot_be_used_are_refused(
+    shell: Shell, server: ContractServer, command: str, env: Env, said: str
+) -> None:
+    shell.write("job.yaml", GOOD)
+
+    done = refused(shell, server, command, "job.yaml", env=env)
+
+    assert done.code == 2
+    assert said in one_message(done)
+    assert server.client.secret not in done.stderr
+    assert DAMAGED_KEY not in done.stderr
+
+
+def test_a_job_for_another_tenant_is_refused(shell: Shell, server: ContractServer) -> None:
+    shell.write("job.yaml", GOOD + "tenant: acme.conductor.one\n")
+
+    done = refused(shell, server, "run", "job.yaml", env={})
+
+    assert done.code == 2
+    assert "the job is for tenant acme.conductor.one, but the credentials lead to 127.0.0.1" in one_message(done)
+    assert "nothing was sent" in done.stderr
+
+
+def test_a_job_for_this_very_tenant_is_carried_out(shell: Shell, server: ContractServer) -> None:
+    shell.write("job.yaml", GOOD + f'tenant: "{server.url.removeprefix("http://")}"\n')
+
+    done = shell.run("run", "job.yaml", env=server.environment())
+
+    assert (done.code, done.stderr) == (0, "")
+    assert server.posts() == ["app1/con1/pause"]
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        pytest.param("file/out.json", "file/out.json: the report could not be written", id="below a regular file"),
+        pytest.param("folder.json", "folder.json: is a directory", id="a directory"),
+        pytest.param("/proc/out.json", "/proc/out.json: the report could not be written", id="where nobody may write"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_report_that_could_not_be_written_is_known_before_anything_is_sent(
+    shell: Shell, server: ContractServer, command: str, report: str, said: str
+) -> None:
+    shell.write("file", "")
+    shell.path("folder.json").mkdir()
+    shell.write("job.yaml", GOOD)
+
+    done = refused(shell, server, command, "job.yaml", "--report", "good.json", "--report", report, env={})
+
+    assert done.code == 7
+    assert said in one_message(done)
+    assert not shell.path("good.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "file/state/state.db: the state cannot be read or written", id="a place that cannot be"),
+        pytest.param(b"no database at all\n" * 100, "state.db: the state file is damaged", id="a damaged file"),
+    ],
+)
+@pytest.mark.parametrize("command", [["run", "job.yaml"], ["runs"], ["report"]], ids=lambda words: words[0])
+def test_state_that_cannot_be_kept_stops_everything(
+    shell: Shell, server: ContractServer, command: list[str], content: bytes | None, said: str
+) -> None:
+    shell.write("job.yaml", GOOD)
+    shell.write("file", "")
+    where = "file/state"
+    if content is not None:
+        where = "damaged"
+        shell.path("damaged").mkdir()
+        shell.path("damaged/state.db").write_bytes(content)
+
+    done = refused(shell, server, *command, "--state-dir", where, env={})
+
+    assert done.code == 7
+    assert said in one_message(done)
+
+
+def test_a_state_directory_that_is_a_file_is_a_usage_error(shell: Shell, server: ContractServer) -> None:
+    shell.write("job.yaml", GOOD)
+
+    done = refused(shell, server, "run", "job.yaml", "--state-dir", "job.yaml", env={})
+
+    assert done.code == 2
+    assert "'job.yaml' is a file" in one_message(done)
+
+
+def test_state_of_a_newer_version_is_left_alone(shell: Shell, server: ContractServer) -> None:
+    shell.write("job.yaml", GOOD)
+    shell.path("state").mkdir()
+    with closing(sqlite3.connect(shell.path("state/state.db"))) as connection:
+        connection.execute("PRAGMA user_version = 1000")
+        connection.execute("CREATE TABLE runs (run INTEGER)")
+        connection.commit()
+
+    done = refused(shell, server, "run", "job.yaml", env={})
+
+    assert done.code == 2
+    assert "written by a newer c1-runner" in one_message(done)

@@ -1,0 +1,296 @@
+"""What one reply means: the whole table, and the wait that a reply asks for."""
+
+import json
+from dataclasses import replace
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.api.classify import EXCERPT, Reply, classify_reply, json_object, retry_after
+from runner.model import AttemptClass
+
+NOT_SENT, REFUSED = AttemptClass.NOT_SENT, AttemptClass.REFUSED
+APPLIED, AMBIGUOUS = AttemptClass.APPLIED, AttemptClass.AMBIGUOUS
+
+JSON = {"content-type": "application/json"}
+HTML = {"content-type": "text/html; charset=utf-8"}
+RETRYABLE, FINAL = True, False
+
+
+def expected(status: int) -> tuple[AttemptClass, bool]:
+    """The class of a status whose body is `{}`, and whether sending again may help."""
+    match status:
+        case 202:
+            return AMBIGUOUS, RETRYABLE
+        case _ if 200 <= status < 300:
+            return APPLIED, FINAL
+        case _ if 300 <= status < 400:
+            return AMBIGUOUS, FINAL
+        case 408 | 499:
+            return AMBIGUOUS, RETRYABLE
+        case 409 | 425 | 429:
+            return REFUSED, RETRYABLE
+        case 407:
+            return NOT_SENT, FINAL
+        case 501:
+            return REFUSED, FINAL
+        case _ if 400 <= status < 500:
+            return REFUSED, FINAL
+        case _:
+            return AMBIGUOUS, RETRYABLE
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_every_status_has_exactly_one_class(status: int) -> None:
+    verdict = classify_reply(Reply(status, JSON, b"{}"))
+
+    assert (verdict.attempt, verdict.retryable) == expected(status)
+    assert verdict.status == status
+    assert verdict.message
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_what_is_final_or_fatal_is_never_sent_again(status: int) -> None:
+    verdict = classify_reply(Reply(status, JSON, b"{}"))
+
+    assert verdict.fatal is (status in {405, 407, 411, 415, 501})
+    assert verdict.token_rejected is (status == 401)
+    assert verdict.forbidden is (status == 403)
+    assert verdict.throttled is (status == 429)
+    assert not (verdict.retryable and (verdict.fatal or verdict.token_rejected or verdict.forbidden))
+
+
+@pytest.mark.parametrize("status", [408, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524])
+def test_an_error_behind_which_the_request_may_have_been_handled_is_ambiguous(status: int) -> None:
+    assert classify_reply(Reply(status, HTML, b"<html>oops</html>")).attempt is AMBIGUOUS
+
+
+# Success must read like C1's
+
+SUCCESSES = {
+    "an empty object": Reply(200, JSON, b"{}"),
+    "an object with unknown fields": Reply(200, JSON, b'{"somethingNew": {"a": [1]}}'),
+    "an object without a content type": Reply(200, {}, b"{}"),
+    "an object after white space": Reply(200, JSON, b" \n{}\n"),
+    "an empty body that is said to be JSON": Reply(200, JSON, b""),
+    "no content": Reply(204, {}, b""),
+    "created": Reply(201, JSON, b"{}"),
+    "a code of zero": Reply(200, JSON, b'{"code": 0, "message": ""}'),
+    "a connector with a message of its own": Reply(200, JSON, b'{"message": "fine"}'),
+}
+NO_SUCCESSES = {
+    "a captive portal": Reply(200, HTML, b"<html>Please sign in</html>"),
+    "a portal that says it is JSON": Reply(200, JSON, b"<html>Please sign in</html>"),
+    "an empty page": Reply(200, HTML, b""),
+    "an empty body of no type": Reply(200, {}, b""),
+    "a list": Reply(200, JSON, b"[]"),
+    "null": Reply(200, JSON, b"null"),
+    "a string": Reply(200, JSON, b'"ok"'),
+    "broken JSON": Reply(200, JSON, b'{"list": ['),
+    "JSON in UTF-16 without a mark": Reply(200, JSON, "{}".encode("utf-16-le")[:3]),
+    "bytes": Reply(200, JSON, b"\xff\xfe\xfd"),
+    "a compressed body": Reply(200, JSON | {"content-encoding": "gzip"}, b"\x1f\x8b\x08\x00"),
+    "a bottomless body": Reply(200, JSON, b"[" * 100_000),
+    "an error of the gateway": Reply(200, JSON, b'{"code": 5, "message": "not found", "details": []}'),
+    "an error of OAuth's kind": Reply(200, JSON, b'{"error": "server_error"}'),
+    "an error in an envelope": Reply(200, JSON, b'{"error": {"code": 13, "message": "internal"}}'),
+    "accepted": Reply(202, JSON, b"{}"),
+    "too large": Reply(200, JSON, b"{}", too_large=True),
+}
+
+
+@pytest.mark.parametrize("reply", SUCCESSES.values(), ids=SUCCESSES)
+def test_a_success_reads_like_one(reply: Reply) -> None:
+    verdict = classify_reply(reply)
+
+    assert verdict.attempt is APPLIED
+    assert not verdict.retryable
+    assert not verdict.truncated
+
+
+@pytest.mark.parametrize("reply", NO_SUCCESSES.values(), ids=NO_SUCCESSES)
+def test_a_2xx_that_is_not_c1s_is_no_success(reply: Reply) -> None:
+    verdict = classify_reply(reply)
+
+    assert verdict.attempt is AMBIGUOUS
+    assert verdict.retryable
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"somethin'])
+def test_a_success_that_was_cut_short_is_applied_but_marked(body: bytes) -> None:
+    verdict = classify_reply(Reply(200, JSON, body, truncated=True))
+
+    assert verdict.attempt is APPLIED
+    assert verdict.truncated
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, HTML, b"<html>Please si", truncated=True),
+        Reply(202, JSON, b"", truncated=True),
+        Reply(200, JSON, b"<html>Please si", truncated=True),
+    ],
+    ids=["HTML", "202", "HTML that says it is JSON"],
+)
+def test_being_cut_short_makes_no_success_of_what_was_none(reply: Reply) -> None:
+    verdict = classify_reply(reply)
+
+    assert verdict.attempt is AMBIGUOUS
+    assert verdict.retryable
+
+
+@pytest.mark.parametrize("status", [404, 429, 500])
+def test_an_error_that_was_cut_short_is_still_that_error(status: int) -> None:
+    whole = classify_reply(Reply(status, JSON, b""))
+
+    assert classify_reply(Reply(status, JSON, b"", truncated=True)) == whole
+
+
+# What it says
+
+
+def test_the_message_and_the_request_id_of_the_gateway_are_kept() -> None:
+    body = {"code": 5, "message": "connector not found (request-id: 2bYm-Q)", "details": []}
+    verdict = classify_reply(Reply(404, JSON, json.dumps(body).encode()))
+
+    assert verdict.message == "HTTP 404: connector not found"
+    assert verdict.request_id == "2bYm-Q"
+
+
+def test_a_request_id_in_a_header_goes_before_one_in_the_text() -> None:
+    body = b'{"code": 5, "message": "no (request-id: text)"}'
+
+    assert classify_reply(Reply(404, JSON | {"x-request-id": "header"}, body)).request_id == "header"
+    assert classify_reply(Reply(200, JSON | {"x-request-id": "header"}, b"{}")).request_id == "header"
+    assert classify_reply(Reply(404, JSON, b"{}")).request_id is None
+
+
+def test_a_redirect_says_where_to_and_that_it_was_not_followed() -> None:
+    verdict = classify_reply(Reply(301, {"location": "https://evil.example/login\x1b[2J"}))
+
+    assert "https://evil.example/login" in verdict.message
+    assert "not followed" in verdict.message
+    assert verdict.message.isprintable()
+
+
+@given(
+    st.integers(100, 599),
+    st.dictionaries(st.sampled_from(["location", "content-type", "retry-after", "x-request-id", "date"]), st.text()),
+    st.one_of(
+        st.binary(max_size=3000),
+        st.text().map(lambda text: json.dumps({"code": 1, "message": text}).encode()),
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_no_reply_breaks_the_table_or_the_terminal(
+    status: int, headers: dict[str, str], body: bytes, truncated: bool, too_large: bool
+) -> None:
+    verdict = classify_reply(Reply(status, headers, body, truncated, too_large))
+
+    for text in (verdict.message, verdict.request_id or ""):
+        text.encode("utf-8")
+        assert "\n" not in text
+        assert "\x1b" not in text
+        assert len(text) <= EXCERPT + 100
+    assert verdict.retry_after is None or 0 < verdict.retry_after < float("inf")
+
+
+@pytest.mark.parametrize("status", [s for s in HTTPStatus if s >= 400])
+def test_an_error_quotes_no_more_than_an_excerpt(status: HTTPStatus) -> None:
+    message = classify_reply(Reply(status, HTML, b"x" * 60_000)).message
+
+    assert message.startswith(("HTTP", "the proxy"))
+    assert len(message) < 2 * EXCERPT
+
+
+# How long to wait
+
+DATE = "Mon, 23 Nov 2026 17:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1", 1),
+        ("120", 120),
+        (" 7 ", 7),
+        ("0.5", 0.5),
+        ("3600", 3600),
+        ("Mon, 23 Nov 2026 17:00:30 GMT", 30),
+        ("Monday, 23-Nov-26 17:02:00 GMT", 120),
+        ("Mon Nov 23 17:00:05 2026", 5),
+        ("Mon, 23 Nov 2026 18:00:10 +0100", 10),
+    ],
+)
+def test_a_wait_is_read_as_seconds_or_as_a_date_against_the_replys_own_clock(value: str, seconds: float) -> None:
+    assert retry_after({"retry-after": value, "date": DATE}) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "0", "-1", "-0", "nan", "NaN", "inf", "-inf", "infinity", "1e400", "soon", "1 minute", "0x10", "1,5", "٣",
+        "1_0", "1;2", "Mon, 23 Nov 2026 17:00:00 GMT", "Mon, 23 Nov 2026 16:59:59 GMT", "Mon, 32 Nov 2026 17:00:00 GMT",
+        "Mon, 23 Nov 99999 17:00:00 GMT", "\x00",
+    ],
+)  # fmt: skip
+def test_a_wait_that_makes_no_sense_is_no_wait(value: str) -> None:
+    assert retry_after({"retry-after": value, "date": DATE}) is None
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 23 Nov 2026 25:00:00 GMT"])
+def test_a_date_without_a_clock_to_count_from_is_no_wait(date: str | None) -> None:
+    headers = {"retry-after": "Mon, 23 Nov 2026 17:00:30 GMT"} | ({"date": date} if date is not None else {})
+
+    assert retry_after(headers) is None
+
+
+def test_no_header_is_no_wait() -> None:
+    assert retry_after({"date": DATE}) is None
+
+
+@given(st.text(), st.text())
+def test_no_header_breaks_the_reading_of_a_wait(value: str, date: str) -> None:
+    wait = retry_after({"retry-after": value, "date": date})
+
+    assert wait is None or 0 < wait < float("inf")
+
+
+@pytest.mark.parametrize("wait", ["30", "Mon, 23 Nov 2026 17:00:30 GMT"])
+def test_a_429_is_throttled_and_carries_its_wait(wait: str) -> None:
+    verdict = classify_reply(Reply(429, JSON | {"retry-after": wait, "date": DATE}, b"{}"))
+
+    assert (verdict.attempt, verdict.throttled, verdict.retry_after) == (REFUSED, True, 30)
+
+
+@pytest.mark.parametrize("wait", [None, "garbage", "-5", "0", "nan"])
+def test_a_429_without_a_usable_wait_is_throttled_all_the_same(wait: str | None) -> None:
+    verdict = classify_reply(Reply(429, JSON | ({"retry-after": wait} if wait else {}), b"{}"))
+
+    assert (verdict.throttled, verdict.retry_after) == (True, None)
+
+
+def test_a_503_slows_down_only_when_it_says_how_long_and_stays_ambiguous() -> None:
+    plain = classify_reply(Reply(503, JSON, b"{}"))
+    asking = classify_reply(Reply(503, JSON | {"retry-after": "12"}, b"{}"))
+
+    assert (plain.attempt, plain.throttled) == (AMBIGUOUS, False)
+    assert (asking.attempt, asking.throttled, asking.retry_after) == (AMBIGUOUS, True, 12)
+    assert replace(asking, throttled=False, retry_after=None) == plain
+
+
+# JSON
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"a": 1}', b" {} ", '{"a": "é"}'.encode(), b"\xef\xbb\xbf{}"])
+def test_an_object_is_read(body: bytes) -> None:
+    assert json_object(body) is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"null", b"{", b"\xff", b"[" * 100_000, b'{"a":' * 100_000])
+def test_anything_else_is_no_object(body: bytes) -> None:
+    assert json_object(body) is None
