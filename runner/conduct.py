@@ -66,17 +66,25 @@ class Context:
 class Conduct:
     """The conduct of one run, from the first request to the account."""
 
-    def __init__(self, job: Job, context: Context, run_id: str, journal: Journal, *, total: int) -> None:
+    def __init__(
+        self,
+        job: Job,
+        context: Context,
+        run_id: str,
+        journal: Journal,
+        client: Client,
+        stop: Stop,
+        *,
+        total: int,
+    ) -> None:
         self._job = job
         self._context = context
         self._run_id = run_id
         self._journal = journal
         self._total = total
-        self._stop = stop = Stop()
+        self._stop = stop
         self._operation = OPERATIONS[job.operation]
-        self._client = Client(
-            context.settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=context.wall
-        )
+        self._client = client
         self._watch = Watch(job, stop, total)
         self._executor = Executor(
             self._operation,

@@ -20,7 +20,7 @@ from runner.api.turn import Tally
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.model import AttemptClass, ConnectorState, OperationName, Outcome, Planned, Result, Verdict
 from runner.operations import Operation
-from runner.policy import CLOCK_SKEW, RetryPolicy
+from runner.policy import CLOCK_SKEW, LAST_LOOK_DELAY, RetryPolicy
 from runner.stop import Stop
 from runner.store import Journal
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 Finished = Callable[[Planned, Result], None]
 """Told of each outcome: progress, thresholds."""
+
+_ACCEPTED = 202  # not done yet: a read that shows nothing proves nothing
 
 _OUTGROWN = frozenset({405, 411, 415, 501})
 """Refusals that say the request itself is wrong: the API has changed, or this program has a bug."""
@@ -168,6 +170,12 @@ class Executor:
         if self._operation.name is OperationName.FORCE_SYNC and _began_since(course.planned.before, state):
             raise _Reached(Outcome.CHANGED, "the reply was lost; a read shows a new sync running")
 
+    async def _look_twice(self, course: Course) -> None:
+        """The last reads before a failure is called one: the second for reads that lag behind writes."""
+        await self._look(course)
+        await self._stop.sleep(LAST_LOOK_DELAY)
+        await self._look(course)
+
     def _credit(self, course: Course, now: ConnectorState) -> tuple[Outcome, str]:
         """Whose doing the wanted state is that a read found: ours, or somebody else's."""
         mark, before = _epoch(now.paused_at), course.planned.before
@@ -187,15 +195,15 @@ class Executor:
 
     async def _settle(self, course: Course, verdict: Verdict) -> Result:
         """The outcome when no attempt was clearly applied: only a read makes an unclear one a failure."""
-        if course.ambiguous and course.read is None and self._operation.lasting:
+        last = course.last or verdict
+        if course.ambiguous and self._operation.lasting:
             try:
-                await self._look(course)
+                await self._look_twice(course)
             except _Reached as reached:
                 return self._result(course, reached.outcome, str(reached))
             except (ApiError, StoppingError, AccessError) as error:
                 log.debug("target %s: the last read failed: %s", course.planned.target, error)
-        last = course.last or verdict
-        if course.ambiguous and (course.read is None or not self._operation.lasting):
+        if course.ambiguous and (course.read is None or last.status == _ACCEPTED or not self._operation.lasting):
             return self._result(course, Outcome.UNKNOWN, "a request was sent; what came of it is not known", last)
         return self._result(course, Outcome.FAILED, None, last)
 

@@ -10,9 +10,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 
 from runner import __version__
+from runner.api.client import Client
 from runner.conduct import Conduct, Context
 from runner.errors import UsageError
 from runner.model import Job, Outcome, Planned, RunResult
+from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart
@@ -32,11 +34,13 @@ async def run(job: Job, context: Context) -> RunResult:
     async with lock(store.directory, tenant, job.name, now=started_at, wait=context.lock_wait):
         for record in store.abrupt_runs(tenant, job.name):
             context.observer.abrupt(record)
+        stop = Stop()
+        client = _client(job, context, stop)  # settings that cannot be used are found out before there is a run
         run_id = new_run_id(started_at)
         journal = store.journal(_start(job, context, run_id, started_at))
         journal.plan(enumerate(job.targets))
         planned = (Planned(seq, target, connector_name=target.name) for seq, target in enumerate(job.targets))
-        conduct = Conduct(job, context, run_id, journal, total=len(job.targets))
+        conduct = Conduct(job, context, run_id, journal, client, stop, total=len(job.targets))
         await conduct.supervise(planned)
         return conduct.close()
 
@@ -51,9 +55,11 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
     if record.tenant != tenant:
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
     async with lock(store.directory, tenant, job.name, now=context.wall(), wait=context.lock_wait):
+        stop = Stop()
+        client = _client(job, context, stop)
         journal = store.reopen(record)
         total = sum(record.counts[outcome] for outcome in outcomes)
-        conduct = Conduct(job, context, record.run_id, journal, total=total)
+        conduct = Conduct(job, context, record.run_id, journal, client, stop, total=total)
         await conduct.supervise(_planned_again(store.open_targets(record, outcomes)))
         return conduct.close()
 
@@ -69,6 +75,12 @@ def _planned_again(rows: Iterator[tuple[TargetRecord, float | None]]) -> Iterato
             before=row.before if uncertain else None,
             since=intent_at if uncertain else None,
         )
+
+
+def _client(job: Job, context: Context, stop: Stop) -> Client:
+    return Client(
+        context.settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=context.wall
+    )
 
 
 def _start(job: Job, context: Context, run_id: str, started_at: float) -> RunStart:

@@ -5,13 +5,18 @@ Nothing here is shown by `repr`, and every error names a variable, never its val
 """
 
 import ipaddress
+import logging
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from runner.errors import SettingsError
+
+log = logging.getLogger(__name__)
 
 SECRET_PREFIX = "secret-token:conductorone.com:v1:"
 """What a client secret that is an Ed25519 key begins with; the prefix is part of the secret."""
@@ -122,6 +127,8 @@ def _read_secret(path: Path, source: str) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_SECRET_BYTES + 1)
+            if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
+                log.warning("%s: others than its owner can read it; chmod 600 mends that", source)
     except OSError as error:
         raise SettingsError(f"{source}: cannot be read ({error.strerror})") from error
     if len(content) > _MAX_SECRET_BYTES:

@@ -4,7 +4,7 @@ from runner.errors import ExitCode
 from runner.model import Job, Outcome, Result
 from runner.stop import Stop
 
-_FORBIDDEN = 403
+_FORBIDDEN, _MISSING = 403, 404
 
 
 class Watch:
@@ -15,26 +15,34 @@ class Watch:
         self._stop = stop
         self._planned = planned
         self._failures = 0
-        self._forbidden = 0
-        self._allowed = False
+        self._statuses: set[int] = set()  # of what was answered so far
+        self._answered = 0
 
     def finished(self, result: Result) -> None:
         """Take note of one target's outcome."""
         if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             self._failures += 1
             self._check_threshold()
-        if result.http_status == _FORBIDDEN:
-            self._forbidden += 1
-            if self._forbidden >= self._job.retry.forbidden_streak:
-                self.drained()
-        elif result.http_status is not None:
-            self._allowed = True
+        if result.http_status is None:
+            return
+        self._answered += 1
+        self._statuses.add(result.http_status)
+        if self._answered == self._job.retry.forbidden_streak:
+            self._check_forbidden()
+        if self._answered == self._job.retry.missing_streak and self._statuses == {_MISSING}:
+            words = f"none of the first {self._answered} connectors exists: check the ids, and whose tenant this is"
+            self._stop.request(words, ExitCode.STOPPED)
+        if self._answered == 1 and 300 <= result.http_status < 400:
+            self._stop.request(f"this is not C1's API: {result.error}", ExitCode.STOPPED)
 
     def drained(self) -> None:
-        """All requests so far were answered: if each was forbidden, that is the credential's fault."""
-        if self._forbidden and not self._allowed:
+        """Everything was tried: if each request was forbidden, that is the credential's fault."""
+        self._check_forbidden()
+
+    def _check_forbidden(self) -> None:
+        if self._statuses == {_FORBIDDEN}:
             self._stop.request(
-                f"this credential may not {self._job.operation} connectors (403 for each of {self._forbidden}); "
+                f"this credential may not {self._job.operation} connectors (403 for each of {self._answered}); "
                 "it takes the Super Administrator or Connector Administrator role",
                 ExitCode.ACCESS,
             )

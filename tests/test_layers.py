@@ -22,8 +22,9 @@ ROOMS = {
     "__main__": "cli",
     "cli": EVERYTHING,
     "sandbox": "",  # the other side of the wire
-    "window": "run report targets store api jobfile settings operations stop units errors model policy",
-    "run": "verify execute watch targets pool store api settings operations stop errors model policy",
+    "window": "run conduct report targets store api jobfile settings operations stop units errors model policy",
+    "run": "conduct store api stop errors model",
+    "conduct": "verify execute watch targets pool store api settings operations stop errors model policy",
     "preview": "execute targets pool store api settings operations stop errors model",
     "verify": "targets pool store api operations stop errors model policy",
     "execute": "store api operations stop errors model policy",

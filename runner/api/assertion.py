@@ -33,9 +33,10 @@ def load_key(credentials: ClientCredentials) -> "PyJWK":
         if document.get("crv") != "Ed25519" or "d" not in document:
             raise ValueError("not a private Ed25519 key")
         return jwt.PyJWK(document, algorithm="EdDSA")
-    except (ValueError, AttributeError, binascii.Error, jwt.PyJWTError):
+    except (ValueError, AttributeError, RecursionError, binascii.Error, jwt.PyJWTError):
         raise SettingsError(
-            "the client secret is damaged: after its prefix there is no Ed25519 key. Copy it again, whole"
+            "CONDUCTORONE_CLIENT_SECRET (or its _FILE) is damaged: after its prefix there is no Ed25519 key. "
+            "Copy it again, whole"
         ) from None
 
 

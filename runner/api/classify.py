@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ EXCERPT = 300
 """Characters of a reply that an error message quotes at most."""
 
 _REQUEST_ID = re.compile(r"\(request-id: ([^)]{1,100})\)")
+_DIGITS = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,9})?\s*").fullmatch
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]+")
 _UNSUPPORTED = frozenset({405, 411, 415, 501})
 """Refusals that no target can escape: this client and the API have grown apart."""
@@ -88,7 +90,7 @@ def _success(reply: Reply) -> Verdict:
     status, document = reply.status, json_object(reply.body)
     request_id = _request_id(reply, document)
     json_type = "json" in reply.headers.get("content-type", "")
-    if reply.truncated and json_type and status != 202:
+    if reply.truncated and json_type and status != 202 and reply.body.lstrip()[:1] in (b"{", b""):
         return Verdict(_APPLIED, "the reply was cut short", status, request_id, truncated=True)
     if reply.too_large:
         return Verdict(_AMBIGUOUS, "the reply is larger than any of C1's", status, request_id, retryable=True)
@@ -158,18 +160,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after")
     if value is None:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _seconds_until(value, headers.get("date"))
+    seconds = float(value) if _DIGITS(value) else _seconds_until(value, headers.get("date"))
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def _seconds_until(date: str, now: str | None) -> float:
     try:
-        return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
+        return (_utc(date) - _utc(now or "")).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return math.nan
+
+
+def _utc(date: str) -> datetime:
+    """An HTTP date; the oldest of its three forms names no zone (RFC 9110 section 5.6.7)."""
+    moment = parsedate_to_datetime(date)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def json_object(body: bytes) -> dict[str, object] | None:

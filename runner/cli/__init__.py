@@ -27,7 +27,18 @@ def main() -> NoReturn:
         code = _complain(error.format_message(), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
+    except Exception:
+        code = _complain(f"this is a bug in c1-runner; please report it\n{_traceback()}", ExitCode.BUG)
     sys.exit(code or 0)
+
+
+def _traceback() -> str:
+    """The error being handled, without secrets."""
+    import traceback
+
+    from runner.cli.logs import redact
+
+    return redact(traceback.format_exc())
 
 
 def _complain(message: str, code: int, prefix: str = "c1-runner: ") -> int:

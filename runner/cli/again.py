@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from runner.cli import logs, options, state
 from runner.cli.account import Hints, account
+from runner.cli.process import allow_connections
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
 from runner.conduct import Context
@@ -72,7 +73,8 @@ def continue_(
     with Store(state.directory(state_dir)) as store:
         record = store.run(run_id)
         job = options.Overrides(**overrides).apply(_job(record))
-        state.check_reports(job.reports, record)
+        state.check_reports(job.reports)
+        allow_connections(job.limits.concurrency)
 
         async def main() -> RunResult:
             async with connected(job, sandbox=False, faults=None) as settings:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from runner import policy, report, units
 from runner.model import Job
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_option = partial(click.option, show_envvar=True)
 
 
 class Unit(click.ParamType[object]):
@@ -34,13 +37,13 @@ def _whole(bounds: policy.Bounds) -> click.IntRange:
     return click.IntRange(int(bounds.low), int(bounds.high))
 
 
-state_dir = click.option(
+state_dir = _option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="C1_RUNNER_STATE_DIR",
     help="Where runs are recorded. Default: the platform's directory for state.",
 )
-reports = click.option(
+reports = _option(
     "--report",
     "reports",
     multiple=True,
@@ -48,7 +51,7 @@ reports = click.option(
     help="Write a report; the format follows the suffix (.json .ndjson .csv ...). Repeatable. "
     "{name}, {started}, {run_id}, {operation} and {tenant} are filled in.",
 )
-output_format = click.option(
+output_format = _option(
     "--format",
     "output_format",
     type=click.Choice(["text", *report.FORMATS.values()]),
@@ -57,21 +60,21 @@ output_format = click.option(
     envvar="C1_RUNNER_FORMAT",
     help="What goes to stdout: text (the recap), or a report format such as json.",
 )
-sandbox = click.option(
+sandbox = _option(
     "--sandbox",
     is_flag=True,
     help="Use the embedded simulated tenant: no credentials, nothing leaves this machine.",
 )
-faults = click.option(
+faults = _option(
     "--faults",
     metavar="FAULTS",
     help="With --sandbox: how the tenant misbehaves, such as latency=50ms,error=5%,limit=50/s.",
 )
-include_anomalies = click.option(
+include_anomalies = _option(
     "--include-anomalies", is_flag=True, help="Resume also what C1 paused itself on a data anomaly."
 )
 
-lock_wait = click.option(
+lock_wait = _option(
     "--lock-wait",
     type=Unit("duration", units.duration),
     default="0",
@@ -80,19 +83,19 @@ lock_wait = click.option(
 )
 
 _OVERRIDES = (
-    click.option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
+    _option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
                  help="Requests in flight at once."),
-    click.option("--rate", type=Unit("rate", lambda text: units.rate(text, policy.RATE)), envvar="C1_RUNNER_RATE",
+    _option("--rate", type=Unit("rate", lambda text: units.rate(text, policy.RATE)), envvar="C1_RUNNER_RATE",
                  help="Never send faster than this, such as 20/s. Default: learn the tenant's limit."),
-    click.option("--deadline", type=Unit("duration", lambda text: units.duration(text, policy.DEADLINE)),
+    _option("--deadline", type=Unit("duration", lambda text: units.duration(text, policy.DEADLINE)),
                  envvar="C1_RUNNER_DEADLINE", help="Start nothing new after this long, such as 30m."),
-    click.option("--attempts", type=_whole(policy.ATTEMPTS), envvar="C1_RUNNER_ATTEMPTS",
+    _option("--attempts", type=_whole(policy.ATTEMPTS), envvar="C1_RUNNER_ATTEMPTS",
                  help="Attempts per target; throttling uses up none."),
-    click.option("--no-preflight", is_flag=True, envvar="C1_RUNNER_NO_PREFLIGHT",
+    _option("--no-preflight", is_flag=True, envvar="C1_RUNNER_NO_PREFLIGHT",
                  help="Do not read the state before: every target is sent a request, and none can be undone."),
-    click.option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
+    _option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
                  help="Do not read the state afterwards: a change rests on the tenant's word."),
-    click.option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
+    _option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
 )  # fmt: skip
 
 
@@ -140,11 +143,11 @@ def verbosity(command: Decorated) -> Decorated:
 
 
 _VERBOSITY = (
-    click.option("-q", "--quiet", is_flag=True, envvar="C1_RUNNER_QUIET",
+    _option("-q", "--quiet", is_flag=True, envvar="C1_RUNNER_QUIET",
                  help="Print nothing unless something is wrong."),
-    click.option("-v", "--verbose", count=True, help="Log more on stderr; twice for each request."),
-    click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    _option("-v", "--verbose", count=True, help="Log more on stderr; twice for each request."),
+    _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
                  envvar="C1_RUNNER_LOG_FORMAT", help="Log lines for people or for machines."),
-    click.option("--progress", type=click.Choice(["auto", "bar", "text", "none"]), default="auto", show_default=True,
+    _option("--progress", type=click.Choice(["auto", "bar", "text", "none"]), default="auto", show_default=True,
                  envvar="C1_RUNNER_PROGRESS", help="auto: a bar on a terminal, else a line a minute."),
 )  # fmt: skip

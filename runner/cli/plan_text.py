@@ -21,7 +21,7 @@ def _lines(preview: Preview, command: str) -> Iterator[str]:
     run, operation = preview.run, OPERATIONS[OperationName(preview.run.operation)]
     changes, unchanged = run.counts[Outcome.CHANGED], run.counts[Outcome.UNCHANGED]
     yield f"{changes} of {run.planned} connector{'' if run.planned == 1 else 's'} would be {operation.changed}."
-    yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {run.requests} requests, none of them changed anything"
+    yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {run.requests} requests, all of them reads"
     yield ""
     words = {
         Outcome.CHANGED: f"would be {operation.changed}",

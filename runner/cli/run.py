@@ -11,6 +11,7 @@ from runner import jobfile, report
 from runner.cli import logs, options, state
 from runner.cli.account import Hints, account
 from runner.cli.plan_text import plan_text
+from runner.cli.process import allow_connections
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
 from runner.conduct import Context
@@ -56,6 +57,7 @@ def run(
     """
     logs.configure(verbose=verbose, quiet=quiet, log_format=log_format)
     job = _load(job_path, options.Overrides(**overrides))
+    allow_connections(job.limits.concurrency)
     with Store(state.directory(state_dir)) as store:
 
         async def main() -> RunResult:
@@ -119,8 +121,7 @@ def plan(
 def _load(path: str, overrides: options.Overrides) -> Job:
     """The job as it will be carried out; raises before anything is sent."""
     job = overrides.apply(jobfile.load(path))
-    for template in job.reports:
-        report.check(template)
+    state.check_reports(job.reports)
     if not job.targets:
         raise NothingSelectedError(f"{path}: the job selects no connector")
     return job

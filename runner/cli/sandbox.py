@@ -14,6 +14,7 @@ from runner.sandbox import (
     FaultsError,
     Generated,
     Open,
+    Oracle,
     Population,
     SandboxServer,
     Tenant,
@@ -62,9 +63,8 @@ def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: b
 
     try:
         return anyio.run(main)
-    except* OSError as group:
-        error = group.exceptions[0]
-        raise UsageError(f"cannot serve on port {port}: {getattr(error, 'strerror', None) or error}") from None
+    except ExceptionGroup as group:
+        raise UsageError(f"cannot serve on port {port}: {group.exceptions[0]}") from None
 
 
 def _announce(server: SandboxServer) -> None:

@@ -1,12 +1,12 @@
 """Where state lives, and where reports go."""
 
-import os
+import itertools
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner import report
 from runner.errors import StorageError
-from runner.store import RunRecord
 
 
 def directory(given: Path | None) -> Path:
@@ -18,18 +18,22 @@ def directory(given: Path | None) -> Path:
     return platformdirs.user_state_path("c1-runner")
 
 
-def check_reports(templates: Sequence[str], record: RunRecord) -> None:
-    """Raise before anything is sent if a report of this run could not be written.
+def check_reports(templates: Sequence[str]) -> None:
+    """Raise before anything is sent if a report could not be written.
 
-    `UsageError` for a template that makes no sense, `StorageError` for a place that takes no file.
+    `UsageError` for a template that makes no sense, `StorageError` for a place that takes no file. Only what
+    is known before the run is looked at: the folders above the first placeholder.
     """
     for template in templates:
-        path = report.expand(template, record)
+        report.check(template)
+        path = Path(template)
         if path.is_dir():
             raise StorageError(f"{path}: is a directory; give the report a file name. Nothing was sent")
+        folder = Path(*itertools.takewhile(lambda part: "{" not in part, path.parent.parts))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
         except OSError as error:
-            raise StorageError(f"{path}: no report can be written there ({error.strerror}). Nothing was sent") from None
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise StorageError(f"{path}: no report can be written there (no permission). Nothing was sent")
+            why = error.strerror or error
+            raise StorageError(f"{path}: no report can be written there ({why}). Nothing was sent") from None

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 
 class _Forgiving(io.FileIO):
@@ -33,6 +33,6 @@ def _forgiving(stream: TextIO) -> TextIO:
         return stream
     stream.flush()
     raw = _Forgiving(descriptor, "w", closefd=False)
-    buffered = io.BufferedWriter(raw)
+    buffered = io.BufferedWriter(cast("io.RawIOBase", raw))
     by_line = interactive or stream is sys.__stderr__
     return io.TextIOWrapper(buffered, encoding="utf-8", errors="backslashreplace", line_buffering=by_line)

@@ -99,8 +99,12 @@ class Shell:
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         """Start the command; its output is read through pipes."""
+        return self.launch([str(COMMAND), *arguments], env)
+
+    def launch(self, command: Iterable[str], env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start any command, with the environment that ours gets."""
         process = subprocess.Popen(
-            [COMMAND, *arguments],
+            list(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

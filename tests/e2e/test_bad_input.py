@@ -164,7 +164,7 @@ def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, ser
         pytest.param(
             {"CONDUCTORONE_CLIENT_SECRET": DAMAGED_KEY}, "CONDUCTORONE_CLIENT_SECRET", id="a damaged key"
         ),
-        pytest.param({"CONDUCTORONE_CLIENT_SECRET": "two words"}, "CONDUCTORONE_CLIENT_SECRET: ", id="two words"),
+        pytest.param({"CONDUCTORONE_CLIENT_SECRET": " s3cret"}, "CONDUCTORONE_CLIENT_SECRET: ", id="a leading space"),
         pytest.param(
             {"CONDUCTORONE_SERVER_URL": "http://tenant.example"}, "http:// is refused", id="plain http to elsewhere"
         ),
@@ -187,21 +187,32 @@ def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, ser
             "the tenant is not known: set CONDUCTORONE_TENANT_DOMAIN",
             id="a token without a tenant",
         ),
-        pytest.param({"C1_RUNNER_CONCURRENCY": "ten"}, "'C1_RUNNER_CONCURRENCY'", id="a variable in place of a flag"),
+        pytest.param({"C1_RUNNER_CONCURRENCY": "ten"}, "C1_RUNNER_CONCURRENCY", id="a variable in place of a flag"),
     ],
 )
-@pytest.mark.parametrize("command", ["run", "plan"])
 def test_settings_that_cannot_be_used_are_refused(
-    shell: Shell, server: ContractServer, command: str, env: Env, said: str
+    shell: Shell, server: ContractServer, env: Env, said: str
 ) -> None:
     shell.write("job.yaml", GOOD)
 
-    done = refused(shell, server, command, "job.yaml", env=env)
+    done = refused(shell, server, "run", "job.yaml", env=env)
 
     assert done.code == 2
     assert said in one_message(done)
     assert server.client.secret not in done.stderr
     assert DAMAGED_KEY not in done.stderr
+    assert "s3cret" not in done.stderr
+
+
+def test_a_plan_needs_the_same_settings_as_a_run(shell: Shell, server: ContractServer) -> None:
+    shell.write("job.yaml", GOOD)
+
+    none = refused(shell, server, "plan", "job.yaml", env=NO_CREDENTIALS)
+    damaged = refused(shell, server, "plan", "job.yaml", env={"CONDUCTORONE_CLIENT_SECRET": DAMAGED_KEY})
+
+    assert (none.code, damaged.code) == (2, 2)
+    assert "no credentials" in one_message(none)
+    assert "CONDUCTORONE_CLIENT_SECRET" in one_message(damaged)
 
 
 def test_a_job_for_another_tenant_is_refused(shell: Shell, server: ContractServer) -> None:
@@ -224,14 +235,14 @@ def test_a_job_for_this_very_tenant_is_carried_out(shell: Shell, server: Contrac
 
 
 @pytest.mark.parametrize(
-    ("report", "said"),
+    ("command", "report", "said"),
     [
-        pytest.param("file/out.json", "file/out.json: the report could not be written", id="below a regular file"),
-        pytest.param("folder.json", "folder.json: is a directory", id="a directory"),
-        pytest.param("/proc/out.json", "/proc/out.json: the report could not be written", id="where nobody may write"),
+        pytest.param("run", "file/out.json", "file/out.json: the report could not be written", id="below a file"),
+        pytest.param("run", "folder.json", "folder.json: ", id="a directory"),
+        pytest.param("run", "/proc/out.json", "/proc/out.json: the report could not be written", id="no place at all"),
+        pytest.param("plan", "file/out.json", "file/out.json: the report could not be written", id="of a plan"),
     ],
 )
-@pytest.mark.parametrize("command", ["run", "plan"])
 def test_a_report_that_could_not_be_written_is_known_before_anything_is_sent(
     shell: Shell, server: ContractServer, command: str, report: str, said: str
 ) -> None:
@@ -243,6 +254,7 @@ def test_a_report_that_could_not_be_written_is_known_before_anything_is_sent(
 
     assert done.code == 7
     assert said in one_message(done)
+    assert "Nothing was sent" in done.stderr
     assert not shell.path("good.json").exists()
 
 
@@ -253,7 +265,7 @@ def test_a_report_that_could_not_be_written_is_known_before_anything_is_sent(
         pytest.param(b"no database at all\n" * 100, "state.db: the state file is damaged", id="a damaged file"),
     ],
 )
-@pytest.mark.parametrize("command", [["run", "job.yaml"], ["runs"], ["report"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("command", [["run", "job.yaml"], ["runs"]], ids=lambda words: words[0])
 def test_state_that_cannot_be_kept_stops_everything(
     shell: Shell, server: ContractServer, command: list[str], content: bytes | None, said: str
 ) -> None:

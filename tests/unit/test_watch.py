@@ -11,7 +11,7 @@ from runner.watch import Watch
 
 pytestmark = pytest.mark.anyio
 
-FAILED = Result(Outcome.FAILED, http_status=404)
+FAILED = Result(Outcome.FAILED, http_status=500)
 FORBIDDEN = Result(Outcome.FAILED, http_status=403)
 CHANGED = Result(Outcome.CHANGED, http_status=200)
 UNCHANGED = Result(Outcome.UNCHANGED)

@@ -42,7 +42,7 @@ def scale(axis: Axis) -> Markup:
     for seconds in axis.ticks():
         place = axis.percent(axis.start + seconds)
         anchor = "start" if place < 4 else "end" if place > 96 else "middle"
-        label = escaped(duration_text(seconds) if seconds else "0")
+        label = escaped(_label(seconds))
         marks.append(element("text", label, x=f"{place:.2f}%", y="13", text_anchor=anchor))
     return element("svg", *marks, class_="scale", width="100%", height="18", aria_hidden="true")
 
@@ -54,6 +54,12 @@ def grid(axis: Axis) -> Markup:
         place = f"{axis.percent(axis.start + seconds):.2f}%"
         lines.append(element("line", x1=place, x2=place, y1="0", y2="100%"))
     return element("g", *lines, class_="grid")
+
+
+def _label(seconds: float) -> str:
+    if seconds >= 60:
+        return duration_text(seconds)
+    return f"{seconds:g} s" if seconds else "0"
 
 
 def _step(length: float) -> float:

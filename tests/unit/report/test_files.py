@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runner.errors import StorageError, UsageError
 from runner.report import FORMATS, PLACEHOLDERS, check, expand, write
 from runner.store import TargetRecord
-from tests.unit.report.samples import HOSTILE, Sample
+from tests.unit.report.samples import HOSTILE, Sample, hostile
 
 
 def breaking(sample: Sample) -> Iterator[TargetRecord]:
@@ -113,27 +113,13 @@ def test_an_unknown_placeholder_is_answered_with_the_known_ones() -> None:
 
 @given(name=st.one_of(st.sampled_from(("../../etc/passwd", "..", "", "-rf", "a/b\\c", *HOSTILE)), st.text()))
 def test_no_name_leaves_the_directory_or_hides(name: str) -> None:
-    from tests.unit.report.samples import start
-
-    run = _Named(start().run_id, name)
-    path = expand("reports/{name}.json", run)  # type: ignore[arg-type]  # only these fields are read
+    run, _ = hostile(name)
+    path = expand("reports/{name}.json", run)
 
     assert path.parent == Path("reports")
     assert path.name[0] not in ".-"
     assert path.suffix == ".json"
     assert len(os.fsencode(path.name)) <= 85
-
-
-class _Named:
-    """The fields of a run that a template reads."""
-
-    operation = "pause"
-    tenant = "acme.conductor.one"
-    started_at = 0.0
-
-    def __init__(self, run_id: str, job_name: str) -> None:
-        self.run_id = run_id
-        self.job_name = job_name
 
 
 def test_every_placeholder_has_a_value(mixed: Sample) -> None:

@@ -7,16 +7,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.model import Outcome, Result
+from runner.model import Outcome
 from runner.report import json_schema, render
 from runner.report.document import HEADER_FIELDS, RESULT_FIELDS, STATE_FIELDS
 from runner.report.text import plain
-from tests.unit.report.samples import HOSTILE, Sample, entry, of_every_outcome, parsed, recorded
-
-LINE = {"$ref": "urn:c1-runner:report:1#/$defs/line"}
+from tests.unit.report.samples import HOSTILE, Sample, hostile, of_every_outcome, parsed, recorded
 
 
 def as_text(format: str, sample: Sample) -> str:
@@ -117,17 +115,17 @@ def test_ndjson_is_the_run_and_then_the_same_results(mixed: Sample) -> None:
     assert lines == [{"type": "target", "run_id": document["run_id"]} | result for result in document["results"]]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(name=st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8"), min_size=1)))
-def test_any_name_reads_back_the_same_and_shows_no_control(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
-    with recorded(
-        tmp_path_factory.mktemp("state"), [entry(0, Result(Outcome.FAILED, error=name), name=name)]
-    ) as sample:
-        for format in ("json", "ndjson"):
-            text = as_text(format, sample)
-            result = parsed(text)["results"][0] if format == "json" else parsed(text.splitlines()[1])
-            assert (result["connector_name"], result["error"]) == (name, name)
-            assert all(plain(line) == line for line in text.split("\n"))
+@given(name=st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1)))
+def test_any_name_reads_back_the_same_and_shows_no_control(name: str) -> None:
+    run, target = hostile(name)
+    for format in ("json", "ndjson"):
+        out = io.StringIO()
+        render(format, run, [target], out)
+        text = out.getvalue()
+        result = parsed(text)["results"][0] if format == "json" else parsed(text.split("\n")[1])
+
+        assert (result["connector_name"], result["error"], result["before"]["reason"]) == (name, name, name)
+        assert all(plain(line) == line for line in text.split("\n"))
 
 
 def test_targets_are_written_as_they_come(mixed: Sample) -> None:

@@ -13,7 +13,10 @@ from runner.report.text import json_safe, plain, shortened
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-@pytest.mark.parametrize("text", ["Okta", "déjà-vu", "名前", "🚀", "👩\u200d🚀", "می\u200cخواهم", "a\xa0b"])
+@pytest.mark.parametrize(
+    "text",
+    ["Okta", "déjà-vu", "名前", "🚀", "👩\u200d🚀", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "a\xa0b"],
+)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert plain(text) == text
 

@@ -1,0 +1,25 @@
+"""What the process needs of the operating system before it starts."""
+
+from runner.errors import UsageError
+
+_OTHER_FILES = 50
+"""Files besides connections: state, reports, streams, libraries."""
+
+
+def allow_connections(concurrency: int) -> None:
+    """Raise the limit on open files if it is too low for `concurrency` connections; `UsageError` if it stays so."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, where there is no such limit
+        return
+    needed = 2 * concurrency + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        most = max(1, (hard - _OTHER_FILES) // 2)
+        raise UsageError(
+            f"the system allows {hard} open files, too few for a concurrency of {concurrency}; "
+            f"use --concurrency {most}, or raise the limit (ulimit -n)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

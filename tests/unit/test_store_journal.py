@@ -1,0 +1,332 @@
+"""What is durable when: plan, intents and outcomes as another process sees them."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.errors import StorageError
+from runner.model import Outcome, Planned, Result, Target
+from runner.store import Journal, Store
+from tests.unit.store_support import ACTIVE, PAUSED, START, Outside, begun, planned, start
+
+pytestmark = pytest.mark.anyio
+
+CHANGED = Result(Outcome.CHANGED, None, 200, None, "req-1", 2, 1, START, START + 3, PAUSED)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "state") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def store_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store(tmp_path_factory.mktemp("state")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def outside(store: Store) -> Outside:
+    return Outside(store.path)
+
+
+@asynccontextmanager
+async def served(journal: Journal) -> AsyncIterator[None]:
+    """The journal commits beside the block, as it does beside a run."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(journal.serve)
+        yield
+        group.cancel_scope.cancel()
+
+
+def fill_the_disk(store: Store) -> None:
+    """Let the file not grow any more, and the pages it has free be used up."""
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def forbid_writing(store: Store) -> None:
+    store.connection.execute("PRAGMA query_only = ON")
+
+
+# Plan
+
+
+async def test_the_plan_is_durable_when_it_is_written(store: Store, outside: Outside) -> None:
+    begun(store, 100)
+
+    assert outside.rows("count(*), min(seq), max(seq), count(intent_at), count(outcome)") == [(100, 0, 99, 0, 0)]
+    assert outside.rows("run_id, finished_at", "runs") == [("20260921-141320-abc123", None)]
+
+
+async def test_a_plan_that_fails_half_way_leaves_nothing(store: Store, outside: Outside) -> None:
+    journal = store.journal(start())
+    with pytest.raises(StorageError, match="journal could not be written"):
+        journal.plan((seq, Target("app", "con")) for seq in [0, 1, 2, 1])
+    assert outside.rows("count(*)") == [(0,)]
+    journal.plan([(0, Target("app", "con"))])
+    assert outside.rows("count(*)") == [(1,)]
+
+
+# Intents and outcomes
+
+
+async def test_an_intent_is_durable_before_its_request_may_leave(store: Store, outside: Outside) -> None:
+    journal = begun(store, 3)
+    async with served(journal):
+        await journal.intent(planned(1), START + 5)
+        assert outside.rows("seq, intent_at, outcome") == [(0, None, None), (1, START + 5, None), (2, None, None)]
+
+
+async def test_an_intent_waits_until_somebody_commits(store: Store, outside: Outside) -> None:
+    journal = begun(store, 1)
+    with anyio.move_on_after(60) as scope:
+        await journal.intent(planned(0), START)
+    assert scope.cancelled_caught
+    assert outside.rows("intent_at") == [(None,)]
+    journal.commit()
+    assert outside.rows("intent_at") == [(START,)]
+
+
+async def test_the_records_of_one_turn_share_one_commit(store: Store) -> None:
+    journal = begun(store, 50)
+    async with served(journal), anyio.create_task_group() as group:
+        for seq in range(50):
+            group.start_soon(journal.intent, planned(seq), START)
+    assert journal.commits == 1
+
+    async with served(journal):
+        for seq in range(50):
+            journal.outcome(planned(seq), CHANGED)
+        await anyio.sleep(1)
+    assert journal.commits == 2
+
+
+async def test_an_intent_and_the_outcomes_before_it_share_one_commit(store: Store, outside: Outside) -> None:
+    journal = begun(store, 2)
+    async with served(journal):
+        await journal.intent(planned(0), START)
+        journal.outcome(planned(0), CHANGED)
+        await journal.intent(planned(1), START)
+        assert outside.rows("seq, outcome") == [(0, "changed"), (1, None)]
+    assert journal.commits == 2
+
+
+async def test_nothing_to_write_is_no_commit(store: Store) -> None:
+    journal = begun(store, 1)
+    journal.commit()
+    async with served(journal):
+        await anyio.sleep(10)
+
+    assert journal.commits == 0
+
+
+async def test_an_outcome_is_durable_though_everybody_is_cancelled_meanwhile(store: Store, outside: Outside) -> None:
+    journal = begun(store, 1)
+    async with served(journal):
+        await journal.intent(planned(0), START)
+        journal.outcome(planned(0), CHANGED)
+    journal.commit()
+
+    assert outside.rows("outcome, http_status, attempts, throttled") == [("changed", 200, 2, 1)]
+
+
+async def test_all_that_is_known_of_a_target_comes_back(store: Store) -> None:
+    journal = begun(store, 1)
+    journal.outcome(planned(0), CHANGED)
+    journal.finish(START + 9, 0, None, (3, 1, 1))
+    (row,) = store.targets(store.run())
+
+    assert (row.seq, row.target, row.app_name, row.connector_name) == (0, Target("app0", "con0"), "App 0", "Connector 0")
+    assert (row.outcome, row.http_status, row.request_id) == (Outcome.CHANGED, 200, "req-1")
+    assert (row.attempts, row.throttled, row.started_at, row.finished_at) == (2, 1, START, START + 3)
+    assert (row.before, row.after) == (ACTIVE, PAUSED)
+
+
+async def test_a_later_look_changes_outcome_and_state_and_keeps_the_detail(store: Store) -> None:
+    journal = begun(store, 2)
+    for seq in range(2):
+        journal.outcome(planned(seq), CHANGED._replace(detail="as it was", after=None))
+    journal.verified(0, Outcome.CHANGED, None, PAUSED)
+    journal.verified(1, Outcome.UNKNOWN, "reads as if nothing had happened", None)
+    journal.commit()
+    first, second = store.targets(store.run())
+
+    assert (first.outcome, first.detail, first.after) == (Outcome.CHANGED, "as it was", PAUSED)
+    assert (second.outcome, second.detail) == (Outcome.UNKNOWN, "reads as if nothing had happened")
+
+
+async def test_the_end_of_the_account_is_durable(store: Store, outside: Outside) -> None:
+    journal = begun(store, 1)
+    journal.outcome(planned(0), CHANGED)
+    journal.finish(START + 9, 4, "the deadline has passed", (7, 2, 1))
+
+    assert outside.rows("finished_at, exit_code, stopped, requests, retries, throttled", "runs") == [
+        (START + 9, 4, "the deadline has passed", 7, 2, 1)
+    ]
+    assert outside.rows("outcome") == [("changed",)]
+
+
+# What a crash leaves
+
+
+async def test_a_crash_at_any_commit_forgets_no_target_that_may_have_been_sent(store: Store, tmp_path: Path) -> None:
+    """After each commit the file is read as a new process would find it."""
+    journal, sent = begun(store, 6), set[int]()
+    for seq in range(6):
+        async with served(journal):
+            await journal.intent(planned(seq), START)
+            sent.add(seq)
+            with Store(store.directory) as after:
+                rows = list(after.targets(after.run()))
+            assert {row.seq for row in rows if row.outcome is Outcome.UNKNOWN} >= sent - set(range(0, seq, 2))
+            assert {row.seq for row in rows if row.outcome is Outcome.NOT_ATTEMPTED} == set(range(6)) - sent
+            if seq % 2 == 0:
+                journal.outcome(planned(seq), CHANGED)
+
+
+async def test_an_open_intent_reads_as_unknown_and_says_why(store: Store) -> None:
+    journal = begun(store, 2)
+    async with served(journal):
+        await journal.intent(planned(0), START + 5)
+    opened, untouched = store.targets(store.run())
+
+    assert (opened.outcome, opened.started_at, opened.before) == (Outcome.UNKNOWN, START + 5, ACTIVE)
+    assert "may have been sent" in (opened.detail or "")
+    assert (untouched.outcome, untouched.detail, untouched.started_at) == (Outcome.NOT_ATTEMPTED, None, None)
+
+
+async def test_the_counts_of_an_unfinished_run_are_those_of_its_targets(store: Store) -> None:
+    journal = begun(store, 5)
+    async with served(journal):
+        await journal.intent(planned(0), START)
+    journal.outcome(planned(1), CHANGED)
+    journal.outcome(planned(2), CHANGED)
+    journal.commit()
+    run = store.run()
+
+    assert run.planned == 5
+    assert {outcome: count for outcome, count in run.counts.items() if count} == {
+        Outcome.CHANGED: 2,
+        Outcome.UNKNOWN: 1,
+        Outcome.NOT_ATTEMPTED: 2,
+    }
+    assert (run.requests, run.retries, run.throttled) == (4, 2, 2)
+    assert (run.finished_at, run.exit_code) == (None, None)
+
+
+# A disk that refuses
+
+
+async def growing(journal: Journal) -> None:
+    """Intend targets with large states until the disk refuses."""
+    for seq in itertools.count():
+        state = ACTIVE.__class__(None, "SYNC_STATUS_ERROR", last_error="x" * 5000)
+        await journal.intent(planned(seq % 1000, state), START)
+
+
+async def test_a_full_disk_is_told_to_whoever_waits_and_to_the_run(store: Store) -> None:
+    journal = begun(store, 1000)
+    fill_the_disk(store)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with served(journal):
+            with pytest.raises(StorageError, match=r"state\.db: the journal could not be written .*full"):
+                await growing(journal)
+            await anyio.sleep(1)
+    assert raised.group_contains(StorageError, match="full")
+
+
+async def test_every_waiter_of_a_failed_commit_is_told(store: Store) -> None:
+    journal, told = begun(store, 30), []
+    forbid_writing(store)
+
+    async def intend(seq: int) -> None:
+        with pytest.raises(StorageError, match="readonly"):
+            await journal.intent(planned(seq), START)
+        told.append(seq)
+
+    async with anyio.create_task_group() as group:
+        for seq in range(30):
+            group.start_soon(intend, seq)
+        await anyio.sleep(0)
+        with pytest.raises(StorageError):
+            await journal.serve()
+    assert len(told) == 30
+
+
+async def test_after_a_failed_commit_nothing_is_tried_again(store: Store, outside: Outside) -> None:
+    journal = begun(store, 3)
+    journal.outcome(planned(0), CHANGED)
+    forbid_writing(store)
+    with pytest.raises(StorageError):
+        journal.commit()
+    store.connection.execute("PRAGMA query_only = OFF")  # the disk is well again, but what it has is not known
+
+    with pytest.raises(StorageError):
+        await journal.intent(planned(1), START)
+    journal.outcome(planned(2), CHANGED)
+    journal.commit()
+    assert outside.rows("seq, intent_at, outcome") == [(0, None, None), (1, None, None), (2, None, None)]
+    assert journal.commits == 0
+
+
+async def test_the_end_of_the_account_is_not_written_over_a_hole_in_it(store: Store, outside: Outside) -> None:
+    journal = begun(store, 1)
+    journal.outcome(planned(0), CHANGED)
+    forbid_writing(store)
+    with pytest.raises(StorageError):
+        journal.commit()
+    store.connection.execute("PRAGMA query_only = OFF")
+
+    with pytest.raises(StorageError):
+        journal.finish(START, 7, "the disk is full", (1, 0, 0))
+    assert outside.rows("finished_at", "runs") == [(None,)]
+
+
+async def test_what_the_disk_did_not_take_is_kept_in_words(store: Store) -> None:
+    journal = begun(store, 3)
+    journal.outcome(planned(0), CHANGED)
+    forbid_writing(store)
+    with pytest.raises(StorageError):
+        journal.commit()
+    journal.outcome(planned(1), Result(Outcome.FAILED, error="HTTP 404: no such connector"))
+    lost = "\n".join(str(line) for line in journal.lost)
+
+    assert "app0/con0 changed" in lost
+    assert "app0/con1 failed" in lost
+    assert "HTTP 404" in lost
+
+
+# Texts from outside
+
+
+TEXTS = st.text(st.characters(codec="utf-8"))
+
+
+@settings(max_examples=50)
+@given(name=TEXTS, detail=TEXTS)
+def test_every_text_comes_back_as_it_went_in(store_of_many: Store, name: str, detail: str) -> None:
+    run_id = f"run-{len(store_of_many.runs())}"
+    journal = begun(store_of_many, 1, run_id)
+    journal.outcome(Planned(0, Target("app0", "con0"), name, name), CHANGED._replace(detail=detail))
+    journal.commit()
+    (row,) = store_of_many.targets(store_of_many.run())
+
+    assert (row.app_name, row.connector_name, row.detail) == (name, name, detail)
+
+
+async def test_a_text_that_cannot_be_stored_is_a_storage_error_and_leaves_no_transaction_open(store: Store) -> None:
+    journal = begun(store, 2)
+    journal.outcome(Planned(0, Target("app0", "con0"), "\ud800"), CHANGED)
+    with pytest.raises(StorageError):
+        journal.commit()
+
+    assert not store.connection.in_transaction
