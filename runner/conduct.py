@@ -46,6 +46,9 @@ class Observer:
     def finished(self, planned: Planned, result: Result) -> None:
         """A target has its outcome."""
 
+    def interrupted(self, signal_name: str, in_flight: int) -> None:
+        """The first signal: nothing new is started, `in_flight` requests come to their end."""
+
     def verifying(self) -> None:
         """All targets have their outcome; the tenant is asked whether it shows them."""
 
@@ -204,6 +207,7 @@ class Conduct:
         with anyio.open_signal_receiver(*wanted) as received:
             first = await anext(received)
             self._stop.request(f"{first.name} received", 128 + first)
+            self._context.observer.interrupted(first.name, self._client.in_flight)
             with anyio.move_on_after(DRAIN_GRACE):
                 await anext(received)
             self._abandoned = True

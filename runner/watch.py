@@ -50,7 +50,7 @@ class Watch:
     def _check_threshold(self) -> None:
         limit = self._job.limits.max_failures
         if limit is not None and self._failures > limit.of(self._planned):
+            words = "target has failed or is" if self._failures == 1 else "targets have failed or are"
             self._stop.request(
-                f"{self._failures} targets failed or are unknown, more than max_failures ({limit}) allows",
-                ExitCode.STOPPED,
+                f"{self._failures} {words} unknown, more than max_failures ({limit}) allows", ExitCode.STOPPED
             )

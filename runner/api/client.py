@@ -72,6 +72,7 @@ class Client:
         else:
             mint = Mint(settings, settings.credential, self._transport.exchange, wall)
             self._tokens = SharedToken(mint, settings.tenant, self._retry, stop, wall)
+        self._concurrency = limits.concurrency
         self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
         self.turns = Turns(limits, self._retry, stop)
         self.total = Tally()
@@ -85,6 +86,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have a slot: sent, or about to be."""
+        return self._concurrency - self._slots.value
 
     async def sign_in(self) -> None:
         """Get a token; raises `AccessError` if the tenant refuses, `ApiError` if it cannot be had."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from runner import report
+from runner.cli.process import undisturbed
 from runner.errors import ExitCode, StorageError
 from runner.model import Outcome, RunResult
 from runner.report.text import plain
@@ -48,7 +49,8 @@ def account(
     exit_code = result.exit_code
     try:
         record = store.run(result.run_id)
-        written = [] if result.abandoned else _write_reports(store, record, reports)
+        with undisturbed():
+            written = [] if result.abandoned else _write_reports(store, record, reports)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
     except StorageError as error:

@@ -6,18 +6,24 @@ import re
 import sys
 from datetime import UTC, datetime
 
-_SECRETS = (
-    re.compile(r"(?i)(bearer|dpop)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"secret-token:conductorone\.com:v1:[A-Za-z0-9_=-]+"),
-    re.compile(r"(?i)((?:client_secret|client_assertion|access_token|subject_token)[\"']?\s*[=:]\s*[\"']?)[^&\"'\s]+"),
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?i)\b(bearer|dpop)(?:\s|%20|\+)+[A-Za-z0-9._~+/=%-]{8,}"), r"\1 [redacted]"),
+    (re.compile(r"(?i)secret-token(?::|%3a)conductorone\.com(?::|%3a)v1(?::|%3a)[\w=%-]+"), "[redacted]"),
+    (
+        re.compile(
+            r"(?i)((?:client_secret|client_assertion|access_token|subject_token)\\*[\"']?\s*[=:]\s*\\*[\"']?)[^&\"'\s\\]+"
+        ),
+        r"\1[redacted]",
+    ),
+    (re.compile(r"(://)[^\s/@\"']+@"), r"\1[redacted]@"),  # a proxy's user and password
 )
 
 
 def redact(text: str) -> str:
     """The text without tokens and secrets, wherever they got in."""
-    bearer, secret, field = _SECRETS
-    text = bearer.sub(r"\1 [redacted]", text)
-    return field.sub(r"\1[redacted]", secret.sub("[redacted]", text))
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 class _Text(logging.Formatter):

@@ -1,5 +1,9 @@
 """What the process needs of the operating system before it starts."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from runner.errors import UsageError
 
 _OTHER_FILES = 50
@@ -23,3 +27,16 @@ def allow_connections(concurrency: int) -> None:
             f"use --concurrency {most}, or raise the limit (ulimit -n)"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no signal cut short what is written within the block: the run is over, its account is not."""
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

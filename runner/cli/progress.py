@@ -33,6 +33,11 @@ class Silent(Observer, AbstractContextManager["Silent"]):
             f"`c1-runner continue {record.run_id}` finishes it"
         )
 
+    def interrupted(self, signal_name: str, in_flight: int) -> None:
+        """Say at once that the signal was heard."""
+        requests = f"{in_flight} request{'' if in_flight == 1 else 's'} in flight"
+        _say(f"c1-runner: {signal_name} received: nothing new is started, waiting for {requests}; again to leave now")
+
     def __exit__(self, *_: object) -> None:
         """Nothing to end."""
 

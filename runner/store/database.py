@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
+from filelock import FileLock
+
 from runner.errors import StorageError, UsageError
 from runner.model import Outcome
 from runner.store import records
@@ -49,13 +51,10 @@ class Store:
     def __enter__(self) -> Self:
         with storage_errors(self.path):
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            connection = _connect(self.path)
-            try:
-                _migrate(connection, self.path)
-            except BaseException:
-                connection.close()
-                raise
-        self._connection = connection
+            # Several processes that make a new file at once would get in each other's way: SQLite does not
+            # wait for a lock while it changes the journal mode.
+            with FileLock(self.directory / "open.lock", timeout=BUSY_TIMEOUT / 1000):
+                self._connection = _opened(self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,6 +124,16 @@ class Store:
 def new_run_id(now: float) -> str:
     """A run id for a run that starts at `now` (seconds since the epoch): sorts by time, unlikely to repeat."""
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    try:
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:

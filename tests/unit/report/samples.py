@@ -113,8 +113,10 @@ def hostile(name: str) -> tuple[RunRecord, TargetRecord]:
     """A run and its one failed target, with `name` wherever text from outside can stand; no store involved."""
     begin = asdict(start(job_name=name, job_path=name, reason=name))
     counts = dict.fromkeys(Outcome, 0) | {Outcome.FAILED: 1}
-    tally = {"requests": 1, "retries": 0, "throttled": 0}
-    run = RunRecord(run=1, counts=counts, finished_at=START + 2, exit_code=4, stopped=name, **tally, **begin)
+    run = RunRecord(
+        run=1, counts=counts, finished_at=START + 2, exit_code=4, stopped=name, requests=1, retries=0, throttled=0,
+        **begin,
+    )  # fmt: skip
     target = TargetRecord(
         seq=0, target=Target("app0", "con0"), app_name=name, connector_name=name, outcome=Outcome.FAILED, detail=name,
         http_status=500, error=name, request_id=name, attempts=1, throttled=0, started_at=START,
