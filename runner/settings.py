@@ -6,7 +6,6 @@ Nothing here is shown by `repr`, and every error names a variable, never its val
 
 import ipaddress
 import logging
-import os
 import re
 import stat
 from collections.abc import Mapping
@@ -127,8 +126,8 @@ def _read_secret(path: Path, source: str) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_SECRET_BYTES + 1)
-            if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
-                log.warning("%s: others than its owner can read it; chmod 600 mends that", source)
+            if _readable_by_all(path):
+                log.warning("%s: everybody on this machine can read it; chmod 600 mends that", source)
     except OSError as error:
         raise SettingsError(f"{source}: cannot be read ({error.strerror})") from error
     if len(content) > _MAX_SECRET_BYTES:
@@ -137,6 +136,12 @@ def _read_secret(path: Path, source: str) -> str:
         return content.decode("ascii") or "\n"
     except UnicodeDecodeError:
         raise SettingsError(f"{source}: not plain text") from None
+
+
+def _readable_by_all(path: Path) -> bool:
+    """Whether any user can open the file: its own mode allows it, and so do those of the folders above."""
+    above = (folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
+    return bool(path.stat().st_mode & stat.S_IROTH) and all(above)
 
 
 def _origin(environ: Mapping[str, str], credential: AccessToken | ClientCredentials) -> str:

@@ -26,6 +26,7 @@ EXCERPT = 300
 
 _REQUEST_ID = re.compile(r"\(request-id: ([^)]{1,100})\)")
 _DIGITS = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,9})?\s*").fullmatch
+_USERINFO = re.compile(r"://[^\s/@]+@")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]+")
 _UNSUPPORTED = frozenset({405, 411, 415, 501})
 """Refusals that no target can escape: this client and the API have grown apart."""
@@ -111,6 +112,7 @@ def _success(reply: Reply) -> Verdict:
 _Kinds = type[BaseException] | tuple[type[BaseException], ...]
 _RETRYABLE: dict[str, Any] = {"retryable": True}
 _FATAL: dict[str, Any] = {"fatal": True}
+_DROPPED: dict[str, Any] = {"retryable": True, "disconnected": True}
 
 # The first that fits counts: several of aiohttp's errors are special cases of others.
 _FAILURES: tuple[tuple[_Kinds, tuple[AttemptClass, str], dict[str, Any]], ...] = (
@@ -126,8 +128,9 @@ _FAILURES: tuple[tuple[_Kinds, tuple[AttemptClass, str], dict[str, Any]], ...] =
     (
         aiohttp.ServerDisconnectedError,
         (_AMBIGUOUS, "the tenant closed the connection without a reply"),
-        _RETRYABLE,
+        _DROPPED,
     ),
+    (ConnectionError, (_AMBIGUOUS, "the connection broke"), _DROPPED),
     (TimeoutError, (_AMBIGUOUS, "no complete reply in time"), _RETRYABLE),
     (
         aiohttp.ClientResponseError,
@@ -143,9 +146,10 @@ def classify_failure(error: BaseException) -> Verdict:
     Only its class and its `str()` are used: the `repr` of some holds the Authorization header.
     """
     text = f"{type(error).__name__}: {clean(str(error))}" if str(error) else type(error).__name__
-    if isinstance(error, aiohttp.ClientHttpProxyError):
+    if isinstance(error, aiohttp.ClientHttpProxyError):  # its text shows the proxy's password
         passing = error.status >= 500
-        return Verdict(_NOT_SENT, f"the proxy does not connect: {text}", error.status, None, passing, fatal=not passing)
+        words = f"the proxy refuses the connection (HTTP {error.status} {clean(error.message)})"
+        return Verdict(_NOT_SENT, words, error.status, None, passing, fatal=not passing)
     for kinds, (attempt, words), behaviour in _FAILURES:
         if isinstance(error, kinds):
             return Verdict(attempt, f"{words}: {text}", **behaviour)
@@ -206,4 +210,5 @@ def _request_id(reply: Reply, document: Mapping[str, object] | None) -> str | No
 def clean(text: str) -> str:
     """Text from outside, on one line, printable and short."""
     text = " ".join(_UNPRINTABLE.sub(" ", text).split())
+    text = _USERINFO.sub("://[redacted]@", text).replace(" ssl:default", "")
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"

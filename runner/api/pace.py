@@ -1,36 +1,331 @@
-"""Placeholder until the learned pace is in; it only keeps a fixed rate."""
+"""The pace all workers share: an unknown server limit, learned from its refusals alone.
 
-import random
+The server is taken for a bucket: it holds up to `burst` tokens, gains `rate` of them per second, and answers 429 when
+a request finds none. So a refusal is a measurement: at that moment the bucket was empty. Between two refusals it gave
+exactly what it gained, unless it stood full for a while in between; `History` accounts for that.
+
+Four phases, each ended by a refusal or by time:
+
+    open       nothing known: unpaced after a short ramp, so a job below the limit never notices the pace
+    search     one refusal known: start low, double until the next one
+    cruise     the limit is measured: stay just under it, feel for more at the end of each `plateau`, measure again
+    gate shut  refused again while the first refusal's Retry-After still runs: nobody sends until it has passed
+
+Pure and synchronous: the clock is handed in, in seconds of any monotonic clock. A worker waits in its turn for
+`delay` to be zero, calls `sent` at the moment it sends, and reports how that request ended with the same moment.
+A slot is never reserved ahead, so a changed pace holds from the very next request.
+"""
+
+import math
+import random as random_module
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class PaceTuning:
+    """Every constant of the pace. The simulation in `tests/benchmarks/ratesim.py` chose them; most have a wide optimum."""
+
+    start_burst: int = 10  # requests sent at once at the start: the default concurrency, so ordinary jobs see no ramp
+    ramp_rate: float = 100.0  # requests per second after those, until replies arrive
+    ramp_gain: float = 50.0  # more per second for each accepted reply: bounds the first overshoot, unpaced in 0.1 s
+    doubling: float = 0.5  # seconds to double the pace in search, or one round trip if that is longer
+    doubling_requests: int = 4  # and requests, so that a slow limit is not overrun between two replies
+    measured: int = 4  # accepted requests between two refusals from which on they measure the limit
+    dip: float = 0.05  # share below the measured limit right after a refusal, while a second one would shut the gate
+    plateau_holds: float = 2.5  # Retry-Afters until the pace is back at the measured limit and starts to feel for more
+    plateau_holds_gated: float = 10.0  # the same after the gate was shut: where a probe costs more, probe less
+    plateau_requests: float = 25.0  # and requests, so that refusals stay near 2 % under the slowest limits
+    plateau_age: float = 0.25  # but at most this share of the time since the first request: correct early errors early
+    steepest_cut: float = 0.5  # one refusal never lowers the pace by more than this factor
+    floor: float = 0.5  # requests per second: below it a client starved by others would not grow back
+    late: float = 0.02  # seconds a slot may be taken late without being lost: timers wake late by some milliseconds
+    refill_trust: float = 0.9  # share of the tokens that gathered behind a shut gate that is spent after it
+    refill_speed: float = 4.0  # times the pace at which they are spent
+    backoff: float = 1.0  # seconds to wait after a refusal without Retry-After, doubled each time nothing passes
+    backoff_limit: float = 30.0  # seconds
+    quota_horizon: float = 2.0  # seconds: a RateLimit reset nearer than this is too coarse to be worth obeying
+    quota_recheck: float = 0.05  # seconds until an exhausted quota is looked at again while replies are on their way
+
+
+@dataclass(frozen=True, slots=True)
 class PaceSnapshot:
+    """What to tell the user. `rate` is in requests per second; None means nothing slows the workers."""
+
     rate: float | None
-    gate_closed_for: float
-    refused: int
+    gate_closed_for: float  # seconds
+    refused: int  # requests answered 429, or 503 with Retry-After, so far
+
+
+class History:
+    """The moments at which requests were sent that the server did not refuse: what the bucket gave, and when.
+
+    Send times stand for arrival times: the way there takes every request about equally long.
+    """
+
+    KEPT = 4096  # moments; older ones are only counted
+
+    def __init__(self) -> None:
+        self._opening: list[tuple[int, float]] = []  # windows that end in the very first refusal
+        self.empty_at: float | None = None  # the last refusal before the stretch being measured
+        self._sent: list[float] = []
+        self._uncounted = 0
+
+    def add(self, moment: float) -> None:
+        self._sent.append(moment)
+        if len(self._sent) > 2 * self.KEPT:
+            del self._sent[: self.KEPT]
+            self._uncounted += self.KEPT
+
+    def remove(self, moment: float) -> None:
+        """Take back one request: it was refused, or nothing is known of it."""
+        index = bisect_left(self._sent, moment)
+        if index < len(self._sent) and self._sent[index] == moment:
+            del self._sent[index]
+
+    def start_stretch(self, empty_at: float) -> None:
+        """The bucket was empty at this moment: measure from here to the next refusal."""
+        if self.empty_at is None:
+            self._opening = self._windows(empty_at)
+        self.empty_at = empty_at
+        del self._sent[: bisect_right(self._sent, empty_at)]
+        self._uncounted = 0
+
+    def accepted(self, until: float) -> int:
+        return self._uncounted + bisect_right(self._sent, until)
+
+    def burst(self, rate: float) -> float:
+        """Tokens the bucket holds, if it gains `rate`: it started full, and the first refusal found it empty."""
+        return max([1.0, *(count - rate * width for count, width in self._opening)])
+
+    def bounds(self, until: float, pace: float, full_at: float) -> tuple[float, float]:
+        """The slowest and fastest rate, at most `pace`, under which the bucket could have refused at `until`.
+
+        From empty to empty it gave what it gained: count / seconds, to one token. If it stood full in between it gained
+        more than it gave; then some later window got a full bucket plus the gain of that window, and the slowest rate
+        follows from that one. `full_at`: a moment since which alone the fastest is told, the bucket having stood full.
+        """
+        assert self.empty_at is not None
+        count = self.accepted(until)
+        slow = min(pace, count / max(until - self.empty_at, 1e-3))
+        fast = min(pace, (count + 1) / max(until - max(self.empty_at, full_at), 1e-3))
+        windows = [window for window in self._windows(until) if window[1] > 0.1]
+        high = pace
+        for _ in range(12 if windows else 0):  # bisection to one part in 4096
+            middle = (slow + high) / 2
+            burst = self.burst(middle)
+            if any(count - burst > middle * width for count, width in windows):
+                slow = middle
+            else:
+                high = middle
+        return slow, max(slow, fast)
+
+    def _windows(self, until: float) -> list[tuple[int, float]]:
+        """About a hundred (requests, seconds) from some request to `until`."""
+        end = bisect_right(self._sent, until)
+        return [(end - index, until - self._sent[index]) for index in range(0, end, max(1, end // 100))]
+
+
+class Slots:
+    """Moments to send at, one after the other; one that was missed may be made up for within a tolerance."""
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.next = -math.inf
+
+    def take(self, now: float, rate: float, tolerance: float) -> None:
+        self.next = max(self.next, now - tolerance) + 1 / rate
 
 
 class Pace:
-    def __init__(self, *, rate: float | None = None, random: random.Random | None = None) -> None:
-        self._rate, self._next, self._gate, self._refused = rate, 0.0, 0.0, 0
+    """See the module. `rate`: a limit set by the user, per second, never exceeded whatever the server would take."""
+
+    def __init__(
+        self,
+        *,
+        rate: float | None = None,
+        random: random_module.Random | None = None,
+        tuning: PaceTuning | None = None,
+    ) -> None:
+        self.remaining: int | None = None  # targets still to be done, if known: near the end nothing is probed
+        self._fixed_rate = rate
+        self._random = random or random_module.Random()
+        self._tuning = tuning or PaceTuning()
+        self._history = History()
+        self._learned, self._spacing, self._fixed = Slots(), Slots(), Slots()
+        self._rate: float | None = None  # search: the pace; cruise: the measured limit; None: open
+        self._searching = False
+        self._before: tuple[float, float, bool] | None = None  # pace, rate, searching as the last refusal met them
+        self._tolerance = self._tuning.late  # seconds of missed slots that may be made up for
+        self._since = 0.0  # when the present pace took effect
+        self._grown_at = 0.0
+        self._started: float | None = None
+        self._sent = self._accepted = self._refused = self._in_flight = 0
+        self._round_trip = 0.0
+        self._known_at = -math.inf  # when the last refusal became known; what was sent before belongs to it
+        self._empty_at = 0.0  # when that refused request was sent
+        self._hold = self._gate = self._opened = -math.inf
+        self._hold_length = self._tuning.backoff
+        self._gated = False
+        self._in_vain = 0  # refusals in a row with nothing accepted in between
+        self._quota, self._quota_until = 0, -math.inf
 
     def delay(self, now: float) -> float:
-        return max(0.0, self._gate - now, self._next - now if self._rate else 0.0)
-
-    def sent(self, now: float) -> None:
-        if self._rate:
-            self._next = max(self._next, now) + 1 / self._rate
-
-    def accepted(self, sent_at: float, now: float) -> None: ...
-
-    def lost(self, sent_at: float, now: float) -> None: ...
-
-    def refused(self, sent_at: float, now: float, retry_after: float | None) -> float:
-        self._refused += 1
-        wait = retry_after or 1.0
-        self._gate = max(self._gate, now + wait)
+        """0.0: send now. Else the seconds after which to ask again."""
+        moments = [self._gate, self._fixed.next]
+        if self._rate is not None or self._sent >= self._tuning.start_burst:
+            moments += [self._learned.next, self._spacing.next]
+        wait = max(0.0, max(moments) - now)
+        if self._quota <= 0 and now < self._quota_until:
+            reset = self._quota_until - now
+            wait = max(wait, min(reset, self._tuning.quota_recheck) if self._in_flight else reset)
         return wait
 
+    def sent(self, now: float) -> None:
+        """A request is being sent at this moment."""
+        tuning = self._tuning
+        if self._started is None:
+            self._started = now
+        self._sent += 1
+        self._in_flight += 1
+        self._quota -= 1
+        self._history.add(now)
+        self._grow(now)
+        pace = self._pace(now)
+        self._learned.take(now, pace, self._tolerance)
+        self._spacing.take(now, pace * tuning.refill_speed, tuning.late)
+        if self._fixed_rate is not None:
+            self._fixed.take(now, self._fixed_rate, min(tuning.late, 1 / self._fixed_rate))
+
+    def accepted(self, sent_at: float, now: float) -> None:
+        """A reply that is no refusal, success or not: the limit let the request pass."""
+        self._in_flight -= 1
+        self._accepted += 1
+        self._in_vain = 0
+        seconds = now - sent_at
+        self._round_trip += (seconds - self._round_trip) / min(self._accepted, 10)
+
+    def refused(self, sent_at: float, now: float, retry_after: float | None) -> float:
+        """429, or 503 with Retry-After: the seconds before THIS target may be sent again, never below `retry_after`."""
+        self._in_flight -= 1
+        self._refused += 1
+        self._history.remove(sent_at)
+        news = sent_at > self._known_at
+        self._in_vain += news
+        wait = self._wait(retry_after)
+        if news:
+            self._start_stretch(sent_at, now, wait)
+        self._empty_at = max(self._empty_at, sent_at)
+        self._learn(now)
+        return wait
+
+    def lost(self, sent_at: float, now: float) -> None:  # noqa: ARG002 (one shape for all three endings)
+        """No reply at all: whether it cost a token is unknown."""
+        self._in_flight -= 1
+        self._history.remove(sent_at)
+
+    def hint(self, now: float, *, remaining: int | None, reset_after: float | None, limit: int | None) -> None:
+        """The RateLimit or X-RateLimit headers of a reply (draft-ietf-httpapi-ratelimit-headers), told after it ended.
+
+        `remaining` requests are left until `reset_after` seconds from now; those in flight may or may not be counted.
+        """
+        if remaining is None or reset_after is None or not self._tuning.quota_horizon <= reset_after < math.inf:
+            return
+        if limit is None or 0 <= remaining <= limit:
+            self._quota, self._quota_until = remaining - self._in_flight, now + reset_after
+
     def snapshot(self, now: float) -> PaceSnapshot:
-        return PaceSnapshot(self._rate, max(0.0, self._gate - now), self._refused)
+        gate = max(self._gate, self._quota_until if self._quota <= 0 else -math.inf)
+        learned = self._pace(now) if self._rate is not None else math.inf
+        rate = min(learned, self._fixed_rate or math.inf)
+        return PaceSnapshot(None if rate == math.inf else rate, max(0.0, gate - now), self._refused)
+
+    def _wait(self, retry_after: float | None) -> float:
+        """Retry-After, or where it says nothing a jittered, growing guess."""
+        if retry_after is not None and 0 < retry_after < math.inf:
+            return retry_after
+        doublings = min(max(self._in_vain - 1, 0), 10)
+        guess = min(self._tuning.backoff_limit, self._tuning.backoff * 2.0**doublings)
+        return guess * self._random.uniform(0.75, 1.25)
+
+    def _start_stretch(self, sent_at: float, now: float, wait: float) -> None:
+        """A refusal of a request sent after the last one was known: the bucket emptied again, or the hold is real."""
+        if self._rate is not None:
+            self._before = (self._pace(now), self._rate, self._searching)
+            self._history.start_stretch(self._empty_at)
+            self._opened = self._gate if self._gate <= sent_at else -math.inf
+        self._gated = now < self._hold
+        if self._gated:
+            self._gate = now + wait
+        self._known_at, self._empty_at = now, sent_at
+        self._hold, self._hold_length = now + wait, wait
+
+    def _learn(self, now: float) -> None:
+        """Set rate and phase from the history. Repeated for each late refusal of one stretch, from the same start."""
+        accepted = self._history.accepted(self._empty_at)
+        if self._before is None:
+            assert self._started is not None
+            self._rate = accepted / (self._empty_at - self._started + self._hold_length)
+            self._searching = True
+        elif self._before[2]:
+            pace, rate, _ = self._before
+            self._searching = accepted < self._tuning.measured
+            self._rate = rate / 2 if self._searching else self._history.bounds(self._empty_at, pace, self._opened)[0]
+        else:
+            self._rate = self._corrected()
+        self._rate = max(self._rate, self._tuning.floor)
+        self._take_effect(now)
+
+    def _corrected(self) -> float:
+        """The measured limit moves no further than this stretch proves: a short one proves little."""
+        assert self._before is not None
+        pace, rate, _ = self._before
+        slow, fast = self._history.bounds(self._empty_at, pace, self._opened)
+        return max(min(max(rate, slow), fast), rate * self._tuning.steepest_cut)
+
+    def _take_effect(self, now: float) -> None:
+        """The changed pace starts now, or when the gate opens: then with the tokens that gathered behind it."""
+        self._since = self._grown_at = max(now, self._gate)
+        self._tolerance = self._made_up_for()
+        if self._gate > now:
+            self._learned.next = max(now, self._gate - self._tolerance)
+        else:
+            self._learned.next = now + 1 / self._pace(now)
+
+    def _made_up_for(self) -> float:
+        """Seconds of slots that may be made up for: as many as the server's bucket keeps for us."""
+        if self._rate is None or self._searching:
+            return self._tuning.late
+        kept = self._history.burst(self._rate) / self._rate
+        return max(self._tuning.late, self._tuning.refill_trust * kept)
+
+    def _pace(self, now: float) -> float:
+        """Requests per second at this moment."""
+        tuning = self._tuning
+        if self._rate is None:
+            return tuning.ramp_rate + tuning.ramp_gain * self._accepted
+        if self._searching:
+            return self._rate
+        plateau = self._plateau(self._rate)
+        progress = max(0.0, now - self._since) / plateau
+        if self.remaining is not None and self.remaining < self._rate * max(1.0, self._hold_length):
+            progress = min(progress, 0.5)
+        return max(tuning.floor, self._rate * (1 + tuning.dip * (progress - 1) ** 3))
+
+    def _plateau(self, rate: float) -> float:
+        """Seconds from a refusal until the pace is back at the measured limit. A cubic: flat there, then ever steeper."""
+        assert self._started is not None
+        tuning = self._tuning
+        holds = tuning.plateau_holds_gated if self._gated else tuning.plateau_holds
+        seconds = min(holds * self._hold_length, tuning.plateau_age * (self._since - self._started))
+        return max(seconds, self._hold_length, tuning.plateau_requests / rate)
+
+    def _grow(self, now: float) -> None:
+        """In search each request raises the pace."""
+        if self._rate is None or not self._searching:
+            return
+        tuning = self._tuning
+        doublings = (now - self._grown_at) / max(tuning.doubling, self._round_trip)
+        self._rate *= 2 ** max(0.0, min(doublings, 1 / tuning.doubling_requests))
+        self._grown_at = max(now, self._grown_at)

@@ -60,11 +60,7 @@ class Lines(Silent):
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LINE_EVERY
-            print(
-                f"{self._done} of {self._total} done, {self._bad} failed or unknown",
-                file=sys.stderr,
-                flush=True,
-            )
+            _say(f"{self._done} of {self._total} done, {self._bad} failed or unknown")
 
 
 class Bar(Silent):

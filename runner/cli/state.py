@@ -36,4 +36,4 @@ def check_reports(templates: Sequence[str]) -> None:
                 pass
         except OSError as error:
             why = error.strerror or error
-            raise StorageError(f"{path}: no report can be written there ({why}). Nothing was sent") from None
+            raise StorageError(f"{path}: the report could not be written ({why}). Nothing was sent") from None

@@ -33,8 +33,10 @@ def shortened(text: str, length: int) -> str:
 def json_safe(document: str) -> str:
     """JSON text that reads back the same, with what is unsafe to look at written as `\\uXXXX`.
 
-    `document` must hold no line breaks of its own besides the newline character.
+    `document` is what the standard library writes: its only control characters are its own line breaks.
     """
+    if document.isascii() and "\x7f" not in document:
+        return document
     return _UNSAFE.sub(_json_escape, document)
 
 

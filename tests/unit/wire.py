@@ -117,6 +117,4 @@ async def wire(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIter
         server.close()
         for writer in writers:
             writer.transport.abort()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks)  # an aborted connection ends what serves it

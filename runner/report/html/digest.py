@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from runner.model import Outcome
 from runner.report.explain import explanation, reasons
-from runner.report.html.markup import Markup
 from runner.report.html.rows import Row
 from runner.report.words import ATTENTION, outcome_words
 from runner.store.records import RunRecord, TargetRecord
@@ -83,7 +82,7 @@ class Digest:
     """What one page shows of a run's targets."""
 
     groups: list[Group] = field(default_factory=list)  # failures first, the largest first
-    rows: list[Markup] = field(default_factory=list)  # failures first, then in plan order
+    rows: list[bytes] = field(default_factory=list)  # as UTF-8; failures first, then in plan order
     spans: Spans = field(default_factory=Spans)
 
 
@@ -91,12 +90,12 @@ def gather(run: RunRecord, targets: Iterable[TargetRecord]) -> Digest:
     """Read all targets once."""
     row = Row(outcome_words(run))
     groups: dict[tuple[Outcome, str], Group] = {}
-    rows: dict[Outcome | None, list[Markup]] = {outcome: [] for outcome in (*ATTENTION, None)}
+    rows: dict[Outcome | None, list[bytes]] = {outcome: [] for outcome in (*ATTENTION, None)}
     spans = Spans()
     for target in targets:
         place = rows[target.outcome if target.outcome in ATTENTION else None]
         if len(place) < LISTED_ROWS:
-            place.append(row(target))
+            place.append(row(target).encode())
         if target.outcome in _GROUPED:
             _join(groups, target)
         spans.add(target)

@@ -12,15 +12,12 @@ from runner.report.document import SCHEMA
 from runner.report.extras import Extras
 from runner.report.html import summary
 from runner.report.html.attention import attention
-from runner.report.html.axis import axis_of
+from runner.report.html.course import course
 from runner.report.html.digest import Digest, gather
-from runner.report.html.flow import flow
-from runner.report.html.markup import NOTHING, Markup, element, escaped
+from runner.report.html.markup import Markup, element, escaped
 from runner.report.html.rows import table
-from runner.report.html.timeline import timeline
 from runner.report.text import plain
 from runner.report.verdict import conclusion, default_hints
-from runner.report.words import connectors, duration_text
 from runner.store.records import RunRecord, TargetRecord
 
 
@@ -42,8 +39,8 @@ def _page(run: RunRecord, digest: Digest, extras: Extras) -> Iterator[str]:
     yield attention(run, digest.groups)
     yield summary.commands(hints)
     yield summary.facts(run)
-    yield _course(run, digest, extras)
-    yield table(run, digest.rows)
+    yield course(run, digest.spans, extras)
+    yield from table(run, digest.rows)
     yield "</main>"
     yield element("footer", escaped(f"c1-runner {__version__} · {SCHEMA} · all times in UTC"))
     yield "</body>\n</html>"
@@ -68,44 +65,6 @@ def _head(run: RunRecord) -> Markup:
         element("style", style),
         element("script", script),
     )
-
-
-def _course(run: RunRecord, digest: Digest, extras: Extras) -> Markup:
-    spans = digest.spans
-    if not len(spans):
-        return NOTHING
-    axis = axis_of(run, spans)
-    waited = sum(spans.throttled)
-    told = f"{connectors(len(spans))} in {duration_text(axis.length)}"
-    if waited:
-        told += f"; C1 asked to slow down during the work on {waited:,} of them"
-    drawings = [_figure("Work on each connector, over time", timeline(axis, spans), told, _legend(digest, wait=True))]
-    if pace := flow(axis, spans, extras.pace):
-        what = "Connectors finished per second; below, when C1 asked to slow down"
-        drawings.append(_figure("Pace", pace, what, _limit_legend(extras)))
-    return element("section", element("h2", Markup("How it went")), *drawings, class_="course")
-
-
-def _figure(title: str, drawing: Markup, told: str, legend: Markup) -> Markup:
-    if not drawing:
-        return NOTHING
-    caption = element("figcaption", element("b", escaped(title)), Markup(" "), escaped(f"{told}."))
-    return element("figure", caption, drawing, legend)
-
-
-def _legend(digest: Digest, *, wait: bool) -> Markup:
-    return NOTHING if not wait else _keys([("waited", "C1 asked to slow down")] if any(digest.spans.throttled) else [])
-
-
-def _limit_legend(extras: Extras) -> Markup:
-    return _keys([("limit", "the learned limit")] if extras.pace else [])
-
-
-def _keys(keys: list[tuple[str, str]]) -> Markup:
-    if not keys:
-        return NOTHING
-    items = [element("li", escaped(words), class_=kind) for kind, words in keys]
-    return element("ul", *items, class_="legend")
 
 
 @cache

@@ -1,11 +1,11 @@
 """The table of connectors: one row each, complete without a script; a script pages, sorts and filters it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runner.model import Outcome
 from runner.report.document import duration
 from runner.report.explain import reasons
-from runner.report.html.markup import NOTHING, Markup, element, escaped, joined
+from runner.report.html.markup import Markup, element, escaped, joined
 from runner.report.text import shortened
 from runner.report.words import count_text, duration_text, outcome_words, state_change
 from runner.store.records import RunRecord, TargetRecord
@@ -59,32 +59,24 @@ class Row:
         )
 
 
-def table(run: RunRecord, rows: list[Markup]) -> Markup:
-    """The section with the table, its controls, and what it leaves out."""
+def table(run: RunRecord, rows: Sequence[bytes]) -> Iterator[Markup]:
+    """The section with the table of these rows (UTF-8), its controls, and what it leaves out, piece by piece."""
     heads = [element("th", escaped(name), scope="col") for name in COLUMNS]
-    left_out = run.planned - len(rows)
-    note = (
-        f"The table ends here: {count_text(left_out)} more connectors without trouble are in the JSON, NDJSON "
-        "and CSV forms of this report."
-    )
-    return element(
-        "section",
-        element("h2", Markup("Every connector"), id="connectors"),
-        _controls(run),
-        element(
-            "div",
-            element(
-                "table",
-                element("thead", element("tr", *heads)),
-                element("tbody", joined(rows, "\n")),
-                id="table",
-            ),
-            class_="wide",
-        ),
-        _pager(),
-        element("p", escaped(note), class_="muted") if left_out > 0 else NOTHING,
-        class_="all",
-    )
+    yield Markup('<section class="all">')
+    yield element("h2", Markup("Every connector"), id="connectors")
+    yield _controls(run)
+    yield joined([Markup('<table id="table">'), element("thead", element("tr", *heads)), Markup("<tbody>")])
+    for row in rows:
+        yield Markup(row.decode())
+    yield Markup("</tbody></table>")
+    yield _pager()
+    if left_out := run.planned - len(rows):
+        note = (
+            f"The table ends here: {count_text(left_out)} more connectors without trouble are in the JSON, NDJSON "
+            "and CSV forms of this report."
+        )
+        yield element("p", escaped(note), class_="muted")
+    yield Markup("</section>")
 
 
 def _controls(run: RunRecord) -> Markup:

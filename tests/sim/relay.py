@@ -1,0 +1,88 @@
+"""The network between client and tenant, for a test to break: a TCP relay on the test's own loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+Greeting = Callable[[asyncio.StreamWriter], Awaitable[None]]
+"""What happens to a new connection before anything is passed on; it may close it, or keep it waiting."""
+
+
+async def abort(writer: asyncio.StreamWriter) -> None:
+    """Break the connection with a TCP reset."""
+    writer.transport.abort()
+
+
+async def stall(writer: asyncio.StreamWriter) -> None:
+    """Take the connection, and nothing more."""
+    await asyncio.Event().wait()
+
+
+@dataclass
+class Relay:
+    """Passes bytes between clients and the tenant's port, as long as it is let."""
+
+    to: int
+    port: int = 0
+    connections: int = 0
+    greetings: list[Greeting] = field(default_factory=list)  # for the next connections, one each
+    links: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+    _flows: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hold(self) -> None:
+        """From now on bytes go nowhere, and nobody is told."""
+        self._flows.clear()
+
+    def let_go(self) -> None:
+        """Pass on what was held, and all that comes."""
+        self._flows.set()
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.links[task] = writer
+        if self.greetings:
+            await self.greetings.pop(0)(writer)
+        if not writer.is_closing():
+            with suppress(ConnectionError):
+                await self._link(reader, writer)
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.to)
+        back = asyncio.create_task(self._pass(there_reader, writer))
+        try:
+            await self._pass(reader, there_writer)
+            await back
+        finally:
+            back.cancel()
+            for end in (writer, there_writer):
+                end.transport.abort()
+            await asyncio.gather(back, return_exceptions=True)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                await self._flows.wait()
+                writer.write(data)
+        writer.close()
+
+
+@asynccontextmanager
+async def relay(to: int, *greetings: Greeting) -> AsyncIterator[Relay]:
+    """Listen on a free loopback port, and pass everything on to the port `to`."""
+    opened = Relay(to, greetings=list(greetings))
+    opened.let_go()
+    server = await asyncio.start_server(opened.connected, "127.0.0.1", 0)
+    opened.port = server.sockets[0].getsockname()[1]
+    try:
+        yield opened
+    finally:
+        server.close()
+        for link, writer in opened.links.items():
+            link.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*opened.links, return_exceptions=True)
+        await asyncio.sleep(0)
