@@ -84,6 +84,8 @@ def test_a_ready_access_token_needs_no_token_request(shell: Shell, server: Contr
 def test_secrets_can_come_from_files(shell: Shell, server: ContractServer) -> None:
     shell.write("id", f"{server.client.client_id}\n")
     shell.write("secret", f"{server.client.secret}\r\n")
+    for name in ("id", "secret"):
+        shell.path(name).chmod(0o600)
     env = {
         "CONDUCTORONE_SERVER_URL": server.url,
         "CONDUCTORONE_CLIENT_ID_FILE": "id",

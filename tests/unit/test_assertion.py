@@ -38,7 +38,11 @@ def signed(now: float = NOW) -> str:
 
 def test_the_tenant_can_verify_it_with_the_public_key() -> None:
     claims = jwt.decode(
-        signed(), PRIVATE.public_key(), ["EdDSA"], audience="acme.conductor.one", options={"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        signed(),
+        PRIVATE.public_key(),
+        ["EdDSA"],
+        audience="acme.conductor.one",
+        options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
     )
 
     assert claims["iss"] == claims["sub"] == ID

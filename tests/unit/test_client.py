@@ -28,7 +28,9 @@ PAUSE = OPERATIONS[OperationName.PAUSE]
 
 
 @asynccontextmanager
-async def talking_to(tenant: Wire, *, stop: Stop | None = None, secret: str | None = None, **limits: Any) -> AsyncIterator[Client]:
+async def talking_to(
+    tenant: Wire, *, stop: Stop | None = None, secret: str | None = None, **limits: Any
+) -> AsyncIterator[Client]:
     """A client with a ready token, or with credentials to get one."""
     credential = AccessToken(TOKEN) if secret is None else ClientCredentials("x@acme.conductor.one/pcc", secret)
     settings = Settings(tenant.url, credential)
@@ -248,7 +250,9 @@ async def test_a_connector_is_read() -> None:
     assert tenant.lines() == ["GET /api/v1/apps/app1/connectors/con1"]
 
 
-@pytest.mark.parametrize("body", [{}, {"connectorView": None}, {"connectorView": []}, {"connectorView": {"connector": 5}}])
+@pytest.mark.parametrize(
+    "body", [{}, {"connectorView": None}, {"connectorView": []}, {"connectorView": {"connector": 5}}]
+)
 async def test_an_answer_without_a_connector_is_an_error(body: dict[str, object]) -> None:
     async with wire(reply(200, json.dumps(body).encode())) as tenant, talking_to(tenant) as client:
         with pytest.raises(ApiError, match="holds no connector"):
@@ -263,7 +267,9 @@ async def test_a_missing_connector_is_an_error_with_its_status() -> None:
     assert len(tenant.requests) == 1
 
 
-@pytest.mark.parametrize("trouble", [reply(500), reply(200, b"<html>", kind="text/html"), hang_up], ids=["500", "HTML", "hung up"])
+@pytest.mark.parametrize(
+    "trouble", [reply(500), reply(200, b"<html>", kind="text/html"), hang_up], ids=["500", "HTML", "hung up"]
+)
 async def test_a_read_is_tried_again(trouble: Any) -> None:
     async with wire(trouble, trouble, page("con1")) as tenant, talking_to(tenant) as client:
         pages = [found async for found in client.connectors("app1")]
@@ -275,7 +281,11 @@ async def test_pages_are_read_to_the_last_even_when_one_is_empty() -> None:
     answers = (page("con1", "con2", token="p2"), page(token="p3"), page("con3"))
     async with wire(*answers) as tenant, talking_to(tenant) as client:
         pages = [found async for found in client.connectors("app1")]
-    assert [[connector.connector_id for connector in found.connectors] for found in pages] == [["con1", "con2"], [], ["con3"]]
+    assert [[connector.connector_id for connector in found.connectors] for found in pages] == [
+        ["con1", "con2"],
+        [],
+        ["con3"],
+    ]
     assert [found.more for found in pages] == [True, True, False]
     assert tenant.lines() == [
         "GET /api/v1/apps/app1/connectors?page_size=100",

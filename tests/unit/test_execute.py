@@ -37,7 +37,9 @@ TABLE = {
 }  # fmt: skip
 
 
-def decided(name: str, before: ConnectorState | None, *, unread: str | None = None, anomalies: bool = False) -> Result | None:
+def decided(
+    name: str, before: ConnectorState | None, *, unread: str | None = None, anomalies: bool = False
+) -> Result | None:
     planned = Planned(0, Target("app1", "con1"), before=before, unread=unread)
     return decide(OPERATIONS[OperationName(name)], planned, include_anomalies=anomalies)
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -69,7 +70,12 @@ STEPS = [
     *(Step(name, applies=False) for name in REFUSED),
     Step("200", applies=True),
 ]
-FIRST = [step for step in STEPS if step.answer in UNCLEAR]
+
+# Of replies that mean the same to a run, one stands for all: a whole row of the table stays quick.
+KINDS = [
+    step for step in STEPS if step.answer in {"hung up", "302", "HTML", "202", "cut"} or step.answer not in UNCLEAR
+]
+FIRST = [step for step in KINDS if step.answer in UNCLEAR]
 
 
 @dataclass
@@ -85,7 +91,7 @@ class Connector:
 
     async def act(self, tenant: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the latest request."""
-        line = tenant.lines()[-1]
+        line = tenant.requests[-1].split(b" HTTP/1.1\r\n", 1)[0].decode()
         answer = self._change(line) if line.startswith("POST") else self._read(line)
         if callable(answer):
             await answer(reader, writer)
@@ -113,11 +119,9 @@ class Connector:
         return reply(200, json.dumps({"list": [row]} if listing else {"connectorView": row}).encode())
 
 
-def mark(seconds: float = 0) -> str:
-    """A moment as the tenant writes it, so many seconds from now."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(wall() + seconds, UTC).isoformat().replace("+00:00", "Z")
+def mark() -> str:
+    """Now, as the tenant writes it."""
+    return datetime.fromtimestamp(wall(), UTC).isoformat().replace("+00:00", "Z")
 
 
 @asynccontextmanager
@@ -137,7 +141,7 @@ async def account(connector: Connector, store: Store, operation: OperationName, 
             "test",
             targets=(Target("app1", "con1"),),
             retry=RetryPolicy(attempts=3),
-            limits=LimitPolicy(concurrency=1, deadline=3600),
+            limits=LimitPolicy(concurrency=1, deadline=120),
             **fields,
         )
         context = Context(Settings(tenant.url, AccessToken("t1")), store, signals=False, wall=wall)
@@ -156,6 +160,7 @@ def on_virtual_time(work: Coroutine[Any, Any, TargetRecord]) -> TargetRecord:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store(tmp_path_factory.mktemp("state")) as opened:
+        opened.connection.execute("PRAGMA synchronous = OFF")  # what is durable when is tested elsewhere
         yield opened
 
 
@@ -174,8 +179,10 @@ def check_pause(connector: Connector, row: TargetRecord) -> None:
 
 
 @pytest.mark.parametrize("first", FIRST, ids=str)
-def test_after_one_unclear_reply_a_pause_is_never_called_failed_unless_a_read_proves_it(store: Store, first: Step) -> None:
-    for second in STEPS:
+def test_after_one_unclear_reply_a_pause_is_never_called_failed_unless_a_read_proves_it(
+    store: Store, first: Step
+) -> None:
+    for second in KINDS:
         for readable in (True, False):
             connector = Connector([first, second], readable)
             check_pause(connector, on_virtual_time(account(connector, store, OperationName.PAUSE)))
@@ -194,7 +201,9 @@ def test_whatever_a_tenant_does_the_account_of_a_pause_is_true(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(STEPS), min_size=1, max_size=5), st.booleans())
-def test_whatever_a_tenant_does_the_account_of_a_resume_is_true(store: Store, script: list[Step], readable: bool) -> None:
+def test_whatever_a_tenant_does_the_account_of_a_resume_is_true(
+    store: Store, script: list[Step], readable: bool
+) -> None:
     connector = Connector(list(script), readable, paused_at="2026-09-21T10:00:00Z")
     row = on_virtual_time(account(connector, store, OperationName.RESUME))
 

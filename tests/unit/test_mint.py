@@ -33,7 +33,12 @@ def encoded(data: bytes) -> str:
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = PRIVATE.public_key()
-JWK = {"kty": "OKP", "crv": "Ed25519", "x": encoded(PUBLIC.public_bytes_raw()), "d": encoded(PRIVATE.private_bytes_raw())}
+JWK = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": encoded(PUBLIC.public_bytes_raw()),
+    "d": encoded(PRIVATE.private_bytes_raw()),
+}
 KEY = SECRET_PREFIX + encoded(json.dumps(JWK).encode())
 
 

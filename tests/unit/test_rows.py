@@ -79,7 +79,9 @@ def test_a_deleted_connector_is_marked() -> None:
     assert found.state.deleted
 
 
-@pytest.mark.parametrize("view", [{}, {"connector": None}, {"connector": []}, {"connector": {}}, {"connector": {"id": ""}}])
+@pytest.mark.parametrize(
+    "view", [{}, {"connector": None}, {"connector": []}, {"connector": {}}, {"connector": {"id": ""}}]
+)
 def test_a_row_without_a_connector_is_none(view: dict[str, Any]) -> None:
     assert rows.connector(view, "app1") is None
 

@@ -86,9 +86,7 @@ def test_the_tenant_is_found(environ: dict[str, str], expected: str) -> None:
         ({URL: "http://169.254.169.254"}, URL, "https://"),
     ],
 )
-def test_a_tenant_that_is_not_plain_is_refused_with_a_remedy(
-    environ: dict[str, str], named: str, remedy: str
-) -> None:
+def test_a_tenant_that_is_not_plain_is_refused_with_a_remedy(environ: dict[str, str], named: str, remedy: str) -> None:
     with pytest.raises(SettingsError) as refused:
         from_environment(CLIENT | environ)
     assert named in str(refused.value)
@@ -166,9 +164,7 @@ def test_empty_variables_are_as_good_as_none() -> None:
         ({TOKEN: CANARY, f"{TOKEN}_FILE": "/x"}, f"{TOKEN}_FILE", "keep one"),
     ],
 )
-def test_half_a_credential_or_two_are_refused_with_a_remedy(
-    environ: dict[str, str], named: str, remedy: str
-) -> None:
+def test_half_a_credential_or_two_are_refused_with_a_remedy(environ: dict[str, str], named: str, remedy: str) -> None:
     with pytest.raises(SettingsError) as refused:
         from_environment(environ)
     assert named in str(refused.value)
@@ -179,7 +175,16 @@ def test_half_a_credential_or_two_are_refused_with_a_remedy(
 @pytest.mark.parametrize("name", [TOKEN, SECRET, ID])
 @pytest.mark.parametrize(
     "damage",
-    [f" {CANARY}", f"{CANARY} ", f"{CANARY}\r\nX: y", f"{CANARY}\tx", f"{CANARY}\x00", f"{CANARY}\x7f", f"{CANARY}é", "\n"],
+    [
+        f" {CANARY}",
+        f"{CANARY} ",
+        f"{CANARY}\r\nX: y",
+        f"{CANARY}\tx",
+        f"{CANARY}\x00",
+        f"{CANARY}\x7f",
+        f"{CANARY}é",
+        "\n",
+    ],
     ids=repr,
 )
 def test_a_damaged_value_is_refused_without_showing_it(name: str, damage: str) -> None:

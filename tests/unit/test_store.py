@@ -68,7 +68,10 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
     assert Outside(store.path).rows("user_version", "pragma_user_version") == [(len(MIGRATIONS) + 1,)]
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be read as one" * 20, b"SQLite format 3\x00" + b"\xff" * 4000])
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database at all, but long enough to be read as one" * 20, b"SQLite format 3\x00" + b"\xff" * 4000],
+)
 def test_a_damaged_file_is_named_and_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(content)

@@ -144,7 +144,12 @@ async def test_all_that_is_known_of_a_target_comes_back(store: Store) -> None:
     journal.finish(START + 9, 0, None, (3, 1, 1))
     (row,) = store.targets(store.run())
 
-    assert (row.seq, row.target, row.app_name, row.connector_name) == (0, Target("app0", "con0"), "App 0", "Connector 0")
+    assert (row.seq, row.target, row.app_name, row.connector_name) == (
+        0,
+        Target("app0", "con0"),
+        "App 0",
+        "Connector 0",
+    )
     assert (row.outcome, row.http_status, row.request_id) == (Outcome.CHANGED, 200, "req-1")
     assert (row.attempts, row.throttled, row.started_at, row.finished_at) == (2, 1, START, START + 3)
     assert (row.before, row.after) == (ACTIVE, PAUSED)

@@ -110,7 +110,11 @@ async def test_a_target_with_an_open_intent_goes_first_and_unread() -> None:
     assert uncertain in got
 
 
-@pytest.mark.parametrize("answer", [reply(404), reply(200, json.dumps({"list": []}).encode()), hang_up], ids=["404", "none listed", "hung up"])
+@pytest.mark.parametrize(
+    "answer",
+    [reply(404), reply(200, json.dumps({"list": []}).encode()), hang_up],
+    ids=["404", "none listed", "hung up"],
+)
 @pytest.mark.parametrize("ends_after", [0.5, 1.5, 2.5])
 async def test_the_end_of_the_run_leaves_no_task_and_raises_nothing(answer: Any, ends_after: float) -> None:
     """Targets that no listing shows are handed over after it: that, too, ends with the run."""

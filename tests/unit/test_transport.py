@@ -333,7 +333,14 @@ def through(proxy: Wire) -> str:
 
 @pytest.mark.parametrize(
     ("status", "retryable", "fatal"),
-    [(407, False, True), (403, False, True), (405, False, True), (502, True, False), (503, True, False), (504, True, False)],
+    [
+        (407, False, True),
+        (403, False, True),
+        (405, False, True),
+        (502, True, False),
+        (503, True, False),
+        (504, True, False),
+    ],
 )
 async def test_a_proxy_that_does_not_connect_means_nothing_was_sent(status: int, retryable: bool, fatal: bool) -> None:
     async with wire(reply(status, b"no")) as proxy:
@@ -385,7 +392,9 @@ def test_every_error_of_aiohttp_has_a_class(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(24, "Too many open files"), TimeoutError(), ConnectionResetError(), aiohttp.ClientError()], ids=repr
+    "error",
+    [OSError(24, "Too many open files"), TimeoutError(), ConnectionResetError(), aiohttp.ClientError()],
+    ids=repr,
 )
 def test_what_says_nothing_about_what_was_sent_is_ambiguous(error: BaseException) -> None:
     verdict = classify_failure(error)

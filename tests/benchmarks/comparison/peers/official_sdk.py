@@ -28,7 +28,7 @@ async def main(urls: list[str], concurrency: int, token: str) -> None:
             await sdk.connector.pause_sync_async(request=request)
 
     parts = urlsplit(urls[0])
-    security = shared.Security(bearer_auth=token, oauth="")
+    security = shared.Security(bearer_auth=token, oauth=token)
     async with SDK(security, server_url=f"{parts.scheme}://{parts.netloc}", retry_config=RETRIES) as sdk:
         await asyncio.gather(*(worker() for _ in range(concurrency)))
 
