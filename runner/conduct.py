@@ -7,7 +7,7 @@ and the account is written. Second signal, or the end of the grace: what is in f
 
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,7 +24,6 @@ from runner.pool import Feed, Put, work_through
 from runner.settings import Settings
 from runner.stop import Stop
 from runner.store import Journal, RunRecord, Store
-from runner.targets import as_listed, with_state
 from runner.verify import Doubt, Touched, Verifier, by_app
 from runner.watch import Watch
 
@@ -46,6 +45,9 @@ class Observer:
     def finished(self, planned: Planned, result: Result) -> None:
         """A target has its outcome."""
 
+    def planned(self, total: int) -> None:
+        """The plan has grown to `total` targets, and may grow further."""
+
     def interrupted(self, signal_name: str, in_flight: int) -> None:
         """The first signal: nothing new is started, `in_flight` requests come to their end."""
 
@@ -61,9 +63,18 @@ class Context:
     store: Store
     observer: Observer = field(default_factory=Observer)
     include_anomalies: bool = False
+    include_protected: bool = False
     signals: bool = True  # whether to handle SIGINT, SIGTERM and SIGHUP
     lock_wait: float = 0.0  # seconds to wait for another run of the same job to end
     wall: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Targets that are worked on before the next wave begins."""
+
+    feed: Feed[Planned]
+    size: int
 
 
 class Conduct:
@@ -77,18 +88,15 @@ class Conduct:
         journal: Journal,
         client: Client,
         stop: Stop,
-        *,
-        total: int,
     ) -> None:
         self._job = job
         self._context = context
         self._run_id = run_id
         self._journal = journal
-        self._total = total
         self._stop = stop
         self._operation = OPERATIONS[job.operation]
         self._client = client
-        self._watch = Watch(job, stop, total)
+        self._watch = Watch(job, stop)
         self._executor = Executor(
             self._operation,
             self._client,
@@ -101,8 +109,25 @@ class Conduct:
         )
         self._abandoned = False
 
-    async def supervise(self, planned: Iterable[Planned]) -> None:
-        """Do the work, with its watchers beside it; returns when all is done, or left."""
+    def plan(self, targets: Sequence[Planned], *, recorded: bool = False) -> None:
+        """Put targets into the plan before anything is sent; `recorded` if they are in the store already."""
+        if not recorded:
+            self._journal.plan(targets)
+        self._watch.planned += len(targets)
+
+    def add(self, planned: Planned) -> Planned:
+        """Put one more target into the plan, at its end; returns it with its place."""
+        placed = planned._replace(seq=self._watch.planned)
+        self._watch.planned += 1
+        self._journal.add(placed)
+        self._context.observer.planned(self._watch.planned)
+        return placed
+
+    async def supervise(self, waves: Sequence[Wave]) -> None:
+        """Do the work, wave after wave, with its watchers beside it; returns when all is done, or left.
+
+        The client is open, and stays so.
+        """
         async with anyio.create_task_group() as watchers:
             work = anyio.CancelScope()
             watchers.start_soon(self._commit)
@@ -111,19 +136,23 @@ class Conduct:
             if self._context.signals:
                 watchers.start_soon(self._heed_signals, work)
             with work:
-                async with self._client:
-                    await self._work(planned)
+                await self._work(waves)
             watchers.cancel_scope.cancel()
 
-    async def _work(self, planned: Iterable[Planned]) -> None:
-        self._context.observer.started(self._run_id, self._total, self._client)
+    async def _work(self, waves: Sequence[Wave]) -> None:
+        self._context.observer.started(self._run_id, self._watch.planned, self._client)
         if not await self._signed_in():
             return
-        await self._pass(self._feed(planned), self._executor)
-        self._watch.drained()
-        if self._executor.put_off:
-            await self._last_pass()
-        if self._job.verify and self._operation.lasting and not self._stop.requested:
+        for number, wave in enumerate(waves, 1):
+            await self._pass(wave.feed, self._executor)
+            self._watch.drained()
+            if self._executor.put_off:
+                await self._last_pass()
+            if number < len(waves):
+                self._watch.wave_ended(number, wave.size)
+            if self._stop.requested:
+                return
+        if self._job.verify and self._operation.lasting:
             await self._verify()
 
     async def _signed_in(self) -> bool:
@@ -137,11 +166,6 @@ class Conduct:
         except StoppingError:
             pass
         return not self._stop.requested
-
-    def _feed(self, planned: Iterable[Planned]) -> Feed[Planned]:
-        if not self._job.preflight:
-            return as_listed(planned)
-        return with_state(planned, self._client, concurrency=self._job.limits.concurrency, stop=self._stop)
 
     async def _pass(self, feed: Feed[Item], work: Callable[[Item], Awaitable[None]]) -> None:
         await work_through(feed, work, workers=self._job.limits.concurrency, stop=self._stop)
@@ -185,6 +209,8 @@ class Conduct:
                 await put(Planned(row.seq, row.target, row.app_name, row.connector_name, row.before))
 
         await self._pass(feed, self._executor.repeat)
+        if self._executor.put_off:
+            await self._last_pass()
         return await verifier.confirm(by_app(doubt.target for doubt in doubts))
 
     def _finished(self, planned: Planned, result: Result) -> None:
@@ -214,14 +240,21 @@ class Conduct:
             work.cancel()
             await anyio.sleep_forever()  # a third signal must not cut the account short
 
-    def close(self) -> RunResult:
-        """Write the end of the account; a disk that refuses is told in the exit code."""
+    def close(self, unlisted: Sequence[str] = ()) -> RunResult:
+        """Write the end of the account; a disk that refuses is told in the exit code.
+
+        `unlisted` names the apps of a selection whose connectors could not be had: such a run is not complete.
+        """
+        if unlisted and not self._stop.requested:
+            more = f" and {len(unlisted) - 1} more" if len(unlisted) > 1 else ""
+            words = f"the connectors of {unlisted[0]}{more} could not be listed: they are not in the plan"
+            self._stop.request(words, ExitCode.STOPPED)
         total = self._client.total
         counts: Mapping[Outcome, int] = {}
         try:
             self._journal.commit()
             counts = self._context.store.run(self._run_id).counts
-            exit_code = _exit_code(counts, self._stop)
+            exit_code = _exit_code(counts, self._stop, self._job, complete=not unlisted)
             tally = (total.requests, total.retries, total.throttled)
             self._journal.finish(self._context.wall(), exit_code, self._stop.reason, tally)
         except StorageError as error:
@@ -231,11 +264,13 @@ class Conduct:
         return RunResult(self._run_id, exit_code, self._stop.reason, counts, self._abandoned, unwritten)
 
 
-def _exit_code(counts: Mapping[Outcome, int], stop: Stop) -> int:
+def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete: bool) -> int:
     """What the process tells its caller: 0 only if every target is in the wanted state."""
     if stop.exit_code in (*SIGNAL_CODES, ExitCode.STORAGE, ExitCode.BUG):
         return stop.exit_code
-    if all(counts[outcome] == 0 for outcome in Outcome if outcome not in _GOOD):
+    if not any(counts.values()) and not stop.requested:
+        return ExitCode.OK if job.allow_empty else ExitCode.NOTHING
+    if complete and any(counts.values()) and all(counts[outcome] == 0 for outcome in Outcome if outcome not in _GOOD):
         return ExitCode.OK
     return stop.exit_code if stop.requested else ExitCode.INCOMPLETE
 

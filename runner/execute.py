@@ -245,6 +245,8 @@ class _Reached(Exception):
 def decide(operation: Operation, planned: Planned, *, include_anomalies: bool = False) -> Result | None:
     """The outcome that the state before settles without a request; None: a request is needed."""
     before = planned.before
+    if planned.skip is not None:
+        return Result(Outcome.SKIPPED, planned.skip)
     if planned.unread is not None and operation.name is OperationName.RESUME:
         detail = f"its state could not be read ({planned.unread}), and C1 may have paused it itself: not resumed"
         return Result(Outcome.FAILED, detail, error=planned.unread)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
-from runner.policy import LimitPolicy, RetryPolicy, Timeouts
+from runner.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 
 ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 """What an app or connector id may look like; anything else is refused before a path is built from it."""
@@ -165,6 +165,9 @@ class Job:
     targets: tuple[Target, ...] = ()
     select: Selection | None = None
     exclude: tuple[Exclusion, ...] = ()
+    protected: tuple[Exclusion, ...] = ()  # left alone even where a pair names it
+    allow_empty: bool = False  # nothing selected is fine
+    waves: tuple[Share, ...] = ()  # how much of the plan is done after each wave; what is left is one more
     tenant: str | None = None  # the pin: the only host this job may touch
     reason: str | None = None
     limits: LimitPolicy = field(default_factory=LimitPolicy)
@@ -186,6 +189,7 @@ class Planned(NamedTuple):
     connector_name: str | None = None
     before: ConnectorState | None = None
     unread: str | None = None  # why `before` is not known although it was asked for
+    skip: str | None = None  # why it is left alone whatever its state
     since: float | None = None  # an earlier request may have taken effect: when it was intended, epoch seconds
 
 

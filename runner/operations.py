@@ -16,6 +16,7 @@ class Operation:
     reached: Callable[[ConnectorState], bool]  # the wanted state; never, for an operation that only triggers
     lasting: bool  # whether a later read can show that it took effect
     inverse: OperationName | None
+    would_be: str  # "3 connectors would be ..."
     changed: str  # words for the outcomes, as the recap and the reports say them
     unchanged: str
 
@@ -30,6 +31,7 @@ OPERATIONS: Mapping[OperationName, Operation] = MappingProxyType(
                 reached=lambda state: state.paused,
                 lasting=True,
                 inverse=OperationName.RESUME,
+                would_be="paused",
                 changed="paused",
                 unchanged="already paused",
             ),
@@ -39,6 +41,7 @@ OPERATIONS: Mapping[OperationName, Operation] = MappingProxyType(
                 reached=lambda state: not state.paused,
                 lasting=True,
                 inverse=OperationName.PAUSE,
+                would_be="resumed",
                 changed="resumed",
                 unchanged="already active",
             ),
@@ -48,6 +51,7 @@ OPERATIONS: Mapping[OperationName, Operation] = MappingProxyType(
                 reached=lambda _: False,
                 lasting=False,
                 inverse=None,
+                would_be="synced",
                 changed="sync queued",
                 unchanged="already syncing",
             ),

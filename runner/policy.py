@@ -24,6 +24,7 @@ CONCURRENCY = Bounds(1, 200)
 RATE = Bounds(0.01, 10_000)
 ATTEMPTS = Bounds(1, 20)
 DEADLINE = Bounds(1, 7 * 86_400)
+OUTAGE = Bounds(30, 86_400)
 CONNECT_TIMEOUT = Bounds(0.1, 120)
 REQUEST_TIMEOUT = Bounds(0.1, 600)
 
@@ -72,6 +73,7 @@ class RetryPolicy:
     longest_retry_after: float = 300.0  # seconds: the tenant asks for more, and there is no deadline: the run stops
     forbidden_streak: int = 5  # so many 403 and nothing else: the credential may not do this at all
     missing_streak: int = 5  # so many 404 and nothing else: wrong tenant, or wrong ids
+    alien_streak: int = 5  # so many replies that are none of C1's, and nothing else: wrong host, or a portal
     rejected_tokens: int = 3  # so many 401 in a row on fresh tokens: the credential is dead
 
 
@@ -82,6 +84,9 @@ class Timeouts:
     connect: float = 10.0  # DNS, TCP and TLS
     request: float = 30.0  # everything, from asking for a connection to the last byte
 
+
+MAX_WAVES = 20
+"""Entries of a job's `waves`."""
 
 REPLY_BYTES = 64 * 1024
 """The most a mutating request's or a token's reply is read; C1 answers `{}`."""

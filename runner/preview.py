@@ -9,15 +9,14 @@ from dataclasses import asdict, dataclass, replace
 
 from runner import __version__
 from runner.api.client import Client
-from runner.errors import AccessError, ExitCode
+from runner.errors import ExitCode
 from runner.execute import decide
 from runner.model import Job, Outcome, Planned, Result
 from runner.operations import OPERATIONS
-from runner.pool import work_through
+from runner.planning import Planner
 from runner.settings import Settings
 from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
-from runner.targets import with_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +25,36 @@ class Preview:
 
     run: RunRecord
     targets: list[TargetRecord]
+    apps: int  # of the tenant, as far as they were listed
+    connectors: int
 
 
 async def preview(
-    job: Job, settings: Settings, *, include_anomalies: bool = False, wall: Callable[[], float] = time.time
+    job: Job,
+    settings: Settings,
+    *,
+    include_anomalies: bool = False,
+    include_protected: bool = False,
+    wall: Callable[[], float] = time.time,
 ) -> Preview:
     """Each target of `job`, in plan order, with the outcome that its state lets expect.
 
-    A target whose state cannot be read is `unknown`. Raises `AccessError` or `ApiError` when the tenant
-    gives no token.
+    What a rule leaves alone is `skipped`, with the rule; a target whose state cannot be read is `unknown`.
+    Raises `UsageError` when the plan breaks a limit, `AccessError`, `OutageError` or `ApiError` when the
+    tenant cannot be asked.
     """
     operation, stop, started_at = OPERATIONS[job.operation], Stop(), wall()
-    targets: list[TargetRecord] = []
 
-    async def judge(planned: Planned) -> None:
+    def judged(planned: Planned) -> TargetRecord:
         result = decide(operation, planned, include_anomalies=include_anomalies)
-        targets.append(_target(planned, result or _expected(planned, f"would be {operation.changed}")))
+        return _target(planned, result or _expected(planned, f"would be {operation.would_be}"))
 
     async with Client(settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts) as client:
         await client.sign_in()
-        concurrency = job.limits.concurrency
-        planned = (Planned(seq, target, connector_name=target.name) for seq, target in enumerate(job.targets))
-        feed = with_state(planned, client, concurrency=concurrency, stop=stop)
-        await work_through(feed, judge, workers=concurrency, stop=stop)
-    if stop.reason is not None:
-        raise AccessError(stop.reason)
-    targets.sort(key=lambda target: target.seq)
-    return Preview(_run(job, settings, client, targets, started_at, wall()), targets)
+        planner = Planner(job, client, stop, include_protected=include_protected)
+        targets = [judged(planned) for planned in await planner.look()]
+    run = _run(job, settings, client, targets, started_at, wall())
+    return Preview(run, targets, planner.apps, planner.connectors)
 
 
 def _expected(planned: Planned, change: str) -> Result:
@@ -88,6 +90,9 @@ def _run(
 ) -> RunRecord:
     counts = dict.fromkeys(Outcome, 0) | Counter(target.outcome for target in targets)
     doubtful = counts[Outcome.FAILED] + counts[Outcome.UNKNOWN]
+    exit_code = ExitCode.INCOMPLETE if doubtful else ExitCode.OK
+    if not targets and not job.allow_empty:
+        exit_code = ExitCode.NOTHING
     return RunRecord(
         run=0,
         run_id="plan",
@@ -104,7 +109,7 @@ def _run(
         pid=os.getpid(),
         started_at=started_at,
         finished_at=now,
-        exit_code=ExitCode.INCOMPLETE if doubtful else ExitCode.OK,
+        exit_code=exit_code,
         stopped=None,
         requests=client.total.requests,
         retries=client.total.retries,

@@ -1,4 +1,4 @@
-"""A run, and going on with one: plan and lock first, then the conduct, then the account.
+"""A run, and going on with one: lock and plan first, then the conduct, then the account.
 
 Everything a run does is in the store as it happens; what is returned is only how it ended.
 """
@@ -11,14 +11,16 @@ from dataclasses import asdict, replace
 
 from runner import __version__
 from runner.api.client import Client
-from runner.conduct import Conduct, Context
+from runner.conduct import Conduct, Context, Wave
 from runner.errors import UsageError
 from runner.model import Job, Outcome, Planned, RunResult
+from runner.planning import Planner
 from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart
 from runner.store.locks import lock
+from runner.targets import as_listed, with_state
 
 OPEN = (Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 """What an interrupted run has left open."""
@@ -27,22 +29,24 @@ OPEN = (Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 async def run(job: Job, context: Context) -> RunResult:
     """Carry out `job`; its account is in the store, whatever happens.
 
-    Raises `LockedError` when another run of it is under way, and `StorageError` if the run could not even be
-    recorded: then nothing was sent.
+    Raises, before anything but reads was sent: `LockedError` when another run of it is under way,
+    `UsageError` when its plan breaks a limit or has an ambiguous name in it, `AccessError` and `OutageError`
+    when a plan that must be known first cannot be had, `StorageError` if the run could not be recorded.
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
     async with lock(store.directory, tenant, job.name, now=started_at, wait=context.lock_wait):
         for record in store.abrupt_runs(tenant, job.name):
             context.observer.abrupt(record)
         stop = Stop()
-        client = _client(job, context, stop)  # settings that cannot be used are found out before there is a run
-        run_id = new_run_id(started_at)
-        journal = store.journal(_start(job, context, run_id, started_at))
-        journal.plan(enumerate(job.targets))
-        planned = (Planned(seq, target, connector_name=target.name) for seq, target in enumerate(job.targets))
-        conduct = Conduct(job, context, run_id, journal, client, stop, total=len(job.targets))
-        await conduct.supervise(planned)
-        return conduct.close()
+        # Settings that cannot be used are found out before there is a run.
+        async with _client(job, context, stop) as client:
+            planner = Planner(job, client, stop, include_protected=context.include_protected)
+            plan = await planner.survey()
+            run_id = new_run_id(started_at)
+            journal = store.journal(_start(job, context, run_id, started_at))
+            conduct = Conduct(job, context, run_id, journal, client, stop)
+            await conduct.supervise(planner.waves(conduct, plan))
+        return conduct.close(planner.unlisted)
 
 
 async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], context: Context) -> RunResult:
@@ -56,11 +60,12 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
     async with lock(store.directory, tenant, job.name, now=context.wall(), wait=context.lock_wait):
         stop = Stop()
-        client = _client(job, context, stop)
-        journal = store.reopen(record)
-        total = sum(record.counts[outcome] for outcome in outcomes)
-        conduct = Conduct(job, context, record.run_id, journal, client, stop, total=total)
-        await conduct.supervise(_planned_again(store.open_targets(record, outcomes)))
+        async with _client(job, context, stop) as client:
+            conduct = Conduct(job, context, record.run_id, store.reopen(record), client, stop)
+            again = list(_planned_again(store.open_targets(record, outcomes)))
+            conduct.plan(again, recorded=True)
+            feed = with_state(again, client, concurrency=job.limits.concurrency, stop=stop)
+            await conduct.supervise([Wave(feed if job.preflight else as_listed(again), len(again))])
         return conduct.close()
 
 

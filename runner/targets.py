@@ -1,6 +1,6 @@
 """From a job to planned targets on their way to the pool, each with its state before."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -9,6 +9,8 @@ from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.model import Connector, Planned, Target
 from runner.pool import Feed, Put, work_through
 from runner.stop import Stop
+
+Vet = Callable[[Planned], Planned]
 
 _FEW = 3
 """So few connectors that are left to find are read one by one rather than by listing on."""
@@ -29,12 +31,15 @@ def as_listed(targets: Iterable[Planned]) -> Feed[Planned]:
     return feed
 
 
-def with_state(targets: Iterable[Planned], client: Client, *, concurrency: int, stop: Stop) -> Feed[Planned]:
+def with_state(
+    targets: Iterable[Planned], client: Client, *, concurrency: int, stop: Stop, vet: Vet = lambda planned: planned
+) -> Feed[Planned]:
     """A feed of the targets with their state before: each app is listed once, several at a time.
 
     A target goes to the pool as soon as its app is known. An app that cannot be read does not hold up its
     targets; they carry the reason in `unread`. A target on which an earlier request may have had effect goes
-    first, as it is: its own read comes before anything else is sent.
+    first, as it is: its own read comes before anything else is sent. `vet` sees each target when its name
+    and state are known, and may mark it as one to skip.
     """
 
     async def feed(put: Put[Planned]) -> None:
@@ -51,7 +56,7 @@ def with_state(targets: Iterable[Planned], client: Client, *, concurrency: int, 
                 await put_app(apps.pop(next(iter(apps))))
 
         async def read(app: _App) -> None:
-            await _read_app(app, client, put, stop)
+            await _read_app(app, client, lambda planned: put(vet(planned)), stop)
 
         await work_through(list_apps, read, workers=concurrency, stop=stop)
 

@@ -2,6 +2,7 @@
 
 from runner.errors import ExitCode
 from runner.model import Job, Outcome, Result
+from runner.policy import Share
 from runner.stop import Stop
 
 _FORBIDDEN, _MISSING = 403, 404
@@ -10,11 +11,12 @@ _FORBIDDEN, _MISSING = 403, 404
 class Watch:
     """Sees every outcome as it comes, and asks the run to stop when going on would do no good."""
 
-    def __init__(self, job: Job, stop: Stop, planned: int) -> None:
+    def __init__(self, job: Job, stop: Stop, planned: int = 0) -> None:
         self._job = job
         self._stop = stop
-        self._planned = planned
+        self.planned = planned
         self._failures = 0
+        self._failures_before = 0  # in the waves that are through
         self._statuses: set[int] = set()  # of what was answered so far
         self._answered = 0
 
@@ -35,6 +37,17 @@ class Watch:
         if self._answered == 1 and 300 <= result.http_status < 400:
             self._stop.request(f"this is not C1's API: {result.error}", ExitCode.STOPPED)
 
+    def wave_ended(self, number: int, size: int) -> None:
+        """A wave of `size` targets is through: too many failures in it keep the next one from starting.
+
+        Without a `max_failures` a single one is too many: that is what waves are for.
+        """
+        failures, self._failures_before = self._failures - self._failures_before, self._failures
+        limit = self._job.limits.max_failures or Share(0)
+        if failures > limit.of(size):
+            words = f"{failures} of {size} failed or are unknown in wave {number}; the next wave was not started"
+            self._stop.request(words, ExitCode.STOPPED)
+
     def drained(self) -> None:
         """Everything was tried: if each request was forbidden, that is the credential's fault."""
         self._check_forbidden()
@@ -49,7 +62,7 @@ class Watch:
 
     def _check_threshold(self) -> None:
         limit = self._job.limits.max_failures
-        if limit is not None and self._failures > limit.of(self._planned):
+        if limit is not None and self._failures > limit.of(self.planned):
             words = "target has failed or is" if self._failures == 1 else "targets have failed or are"
             self._stop.request(
                 f"{self._failures} {words} unknown, more than max_failures ({limit}) allows", ExitCode.STOPPED

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PaceTuning:
-    """Every constant of the pace. The simulation in `tests/benchmarks/ratesim.py` chose them; most have a wide optimum."""
+    """Every constant of the pace, chosen with `tests/benchmarks/ratesim.py`; most have a wide optimum."""
 
     start_burst: int = 10  # requests sent at once at the start: the default concurrency, so ordinary jobs see no ramp
     ramp_rate: float = 100.0  # requests per second after those, until replies arrive
@@ -38,6 +38,7 @@ class PaceTuning:
     plateau_requests: float = 25.0  # and requests, so that refusals stay near 2 % under the slowest limits
     plateau_age: float = 0.25  # but at most this share of the time since the first request: correct early errors early
     steepest_cut: float = 0.5  # one refusal never lowers the pace by more than this factor
+    blind_cut: float = 0.9  # nor by more than this after a stretch too short to measure: a real hold looks the same
     floor: float = 0.5  # requests per second: below it a client starved by others would not grow back
     late: float = 0.02  # seconds a slot may be taken late without being lost: timers wake late by some milliseconds
     refill_trust: float = 0.9  # share of the tokens that gathered behind a shut gate that is spent after it
@@ -226,14 +227,14 @@ class Pace:
         self._history.remove(sent_at)
 
     def hint(self, now: float, *, remaining: int | None, reset_after: float | None, limit: int | None) -> None:
-        """The RateLimit or X-RateLimit headers of a reply (draft-ietf-httpapi-ratelimit-headers), told after it ended.
+        """The RateLimit or X-RateLimit headers of a reply (draft-ietf-httpapi-ratelimit-headers), told before its ending is.
 
         `remaining` requests are left until `reset_after` seconds from now; those in flight may or may not be counted.
         """
         if remaining is None or reset_after is None or not self._tuning.quota_horizon <= reset_after < math.inf:
             return
         if limit is None or 0 <= remaining <= limit:
-            self._quota, self._quota_until = remaining - self._in_flight, now + reset_after
+            self._quota, self._quota_until = remaining - (self._in_flight - 1), now + reset_after
 
     def snapshot(self, now: float) -> PaceSnapshot:
         gate = max(self._gate, self._quota_until if self._quota <= 0 else -math.inf)
@@ -282,7 +283,9 @@ class Pace:
         assert self._before is not None
         pace, rate, _ = self._before
         slow, fast = self._history.bounds(self._empty_at, pace, self._opened)
-        return max(min(max(rate, slow), fast), rate * self._tuning.steepest_cut)
+        measured = self._history.accepted(self._empty_at) >= self._tuning.measured
+        steepest = self._tuning.steepest_cut if measured else self._tuning.blind_cut
+        return max(min(max(rate, slow), fast), rate * steepest)
 
     def _take_effect(self, now: float) -> None:
         """The changed pace starts now, or when the gate opens: then with the tokens that gathered behind it."""
@@ -314,7 +317,7 @@ class Pace:
         return max(tuning.floor, self._rate * (1 + tuning.dip * (progress - 1) ** 3))
 
     def _plateau(self, rate: float) -> float:
-        """Seconds from a refusal until the pace is back at the measured limit. A cubic: flat there, then ever steeper."""
+        """Seconds from a refusal until the pace, a cubic, is back at the measured limit: flat there, then steeper."""
         assert self._started is not None
         tuning = self._tuning
         holds = tuning.plateau_holds_gated if self._gated else tuning.plateau_holds

@@ -41,6 +41,7 @@ class Turns:
         self._deadline = limits.deadline
         self._pace = Pace(rate=limits.rate)
         self._outage = Outage(retry)
+        self._strangers: int | None = 0  # replies that are none of C1's; None once there was one that is
         self._queue = anyio.Lock(fast_acquire=True)
 
     def snapshot(self) -> PaceSnapshot:
@@ -81,6 +82,7 @@ class Turns:
             self._pace.hint(
                 now, remaining=allowance.remaining, reset_after=allowance.reset_after, limit=allowance.limit
             )
+        self._mind_strangers(verdict)
         if verdict.attempt is AttemptClass.AMBIGUOUS and verdict.retryable:
             self._fail(now)
         elif not verdict.throttled:
@@ -99,6 +101,15 @@ class Turns:
         self._outage.failed(now)
         if self._outage.hopeless(now):
             self._stop.request(f"the tenant has been down for {self._retry.outage:g} s", ExitCode.STOPPED)
+
+    def _mind_strangers(self, verdict: Verdict) -> None:
+        """Whoever has given nothing but web pages so far is not C1's API."""
+        if not verdict.alien:
+            self._strangers = None
+        elif self._strangers is not None:
+            self._strangers += 1
+            if self._strangers >= self._retry.alien_streak:
+                self._stop.request(f"what answers is not C1's API: {verdict.message}", ExitCode.STOPPED)
 
     def _mind_long_waits(self, asked: float | None, now: float) -> None:
         """A wait that the run cannot afford ends it at once, rather than after the wait."""

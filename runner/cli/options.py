@@ -1,19 +1,20 @@
 """Options that several commands share, and how they bear on a job. Each has a C1_RUNNER_* variable."""
 
+import functools
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from runner import policy, report, units
-from runner.model import Job
+from runner.model import Exclusion, Job, Outcome, Target, is_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_option = partial(click.option, show_envvar=True)
+_option = functools.partial(click.option, show_envvar=True)
 
 
 class Unit(click.ParamType[object]):
@@ -31,6 +32,25 @@ class Unit(click.ParamType[object]):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Outcomes(click.ParamType[tuple[Outcome, ...]]):
+    """A list of outcomes that can be repeated, separated by commas."""
+
+    name = "outcomes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Outcome, ...]:
+        """The outcomes; anything else is refused with the list of words."""
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        for word in words:
+            if word not in _REPEATABLE:
+                self.fail(f"{word!r} cannot be repeated; choose from {', '.join(_REPEATABLE)}", param, ctx)
+        return tuple(Outcome(word) for word in words)
+
+
+_REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED, Outcome.SKIPPED)
 
 
 def _whole(bounds: policy.Bounds) -> click.IntRange:
@@ -81,6 +101,7 @@ lock_wait = _option(
     envvar="C1_RUNNER_LOCK_WAIT",
     help="Wait so long for another run of the same job to end, such as 10m. Default: leave with code 75.",
 )
+include_protected = _option("--include-protected", is_flag=True, help="Touch also what a `protected` list names.")
 
 _OVERRIDES = (
     _option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
@@ -95,6 +116,8 @@ _OVERRIDES = (
                  help="Do not read the state before: every target is sent a request, and none can be undone."),
     _option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
                  help="Do not read the state afterwards: a change rests on the tenant's word."),
+    _option("--exclude", multiple=True, metavar="PATTERN",
+                 help="Leave alone: a glob on app or connector names, an id, or APP/CONNECTOR. Repeatable."),
     _option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
 )  # fmt: skip
 
@@ -111,6 +134,7 @@ class Overrides:
     no_verify: bool = False
     reason: str | None = None
     reports: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     def apply(self, job: Job) -> Job:
         """The job with these in place of its own."""
@@ -125,7 +149,16 @@ class Overrides:
             verify=job.verify and not self.no_verify,
             reason=self.reason or job.reason,
             reports=self.reports or job.reports,
+            exclude=job.exclude + tuple(itertools.chain.from_iterable(map(_exclusions, self.exclude))),
         )
+
+
+def _exclusions(text: str) -> tuple[Exclusion, ...]:
+    """What an `--exclude` leaves alone: one pair, or every app and every connector that fits the pattern."""
+    app_id, slash, connector_id = text.partition("/")
+    if slash and is_id(app_id) and is_id(connector_id):
+        return (Exclusion(target=Target(app_id, connector_id)),)
+    return (Exclusion(app=text), Exclusion(connector=text))
 
 
 def overrides(command: Decorated) -> Decorated:
@@ -133,6 +166,36 @@ def overrides(command: Decorated) -> Decorated:
     for option in reversed((reports, *_OVERRIDES)):
         command = option(command)
     return command
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a job is carried out and accounted for, apart from the job itself."""
+
+    output_format: str
+    state_dir: Path | None
+    include_anomalies: bool
+    include_protected: bool
+    lock_wait: float
+    quiet: bool
+    verbose: int
+    log_format: str
+    progress: str
+
+
+def manner(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of `Overrides` and of `Manner`; the command takes them as these two values."""
+
+    @functools.wraps(command)
+    def with_values(**given: Any) -> int:
+        groups = [kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for kind in (Overrides, Manner)]
+        return command(*groups, **given)
+
+    for option in reversed(
+        (reports, *_OVERRIDES, output_format, state_dir, include_anomalies, include_protected, lock_wait, *_VERBOSITY)
+    ):
+        with_values = option(with_values)
+    return with_values
 
 
 def verbosity(command: Decorated) -> Decorated:

@@ -12,19 +12,19 @@ LISTED = 1000
 """Targets that are shown one by one; the rest is counted."""
 
 
-def plan_text(preview: Preview, command: str) -> str:
-    """The plan as lines for standard output; `command` carries it out."""
+def plan_text(preview: Preview, command: str | None) -> str:
+    """The plan as lines for standard output; `command`, if given, carries it out."""
     return "".join(f"{line}\n" for line in _lines(preview, command))
 
 
-def _lines(preview: Preview, command: str) -> Iterator[str]:
+def _lines(preview: Preview, command: str | None) -> Iterator[str]:
     run, operation = preview.run, OPERATIONS[OperationName(preview.run.operation)]
-    changes, unchanged = run.counts[Outcome.CHANGED], run.counts[Outcome.UNCHANGED]
-    yield f"{changes} of {run.planned} connector{'' if run.planned == 1 else 's'} would be {operation.changed}."
+    changes = run.counts[Outcome.CHANGED]
+    yield f"{changes} of {run.planned} connector{'' if run.planned == 1 else 's'} would be {operation.would_be}."
     yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {run.requests} requests, all of them reads"
     yield ""
     words = {
-        Outcome.CHANGED: f"would be {operation.changed}",
+        Outcome.CHANGED: f"would be {operation.would_be}",
         Outcome.UNCHANGED: operation.unchanged,
         Outcome.SKIPPED: "would be skipped",
         Outcome.FAILED: "would fail",
@@ -35,7 +35,7 @@ def _lines(preview: Preview, command: str) -> Iterator[str]:
         yield f"  {words[target.outcome]:<{width}}  {_who(target)}{_why(target)}"
     if len(preview.targets) > LISTED:
         yield f"  and {len(preview.targets) - LISTED} more; --format json shows them all"
-    if changes or not unchanged:
+    if command is not None and changes:
         yield ""
         yield "To carry it out:"
         yield f"  {command}"

@@ -1,50 +1,35 @@
 """`run` and `plan`: a job file, carried out or only looked at."""
 
-import sys
 from pathlib import Path
-from typing import Any
 
-import anyio
 import click
 
-from runner import jobfile, report
-from runner.cli import logs, options, state
-from runner.cli.account import Hints, account
-from runner.cli.plan_text import plan_text
-from runner.cli.process import allow_connections
-from runner.cli.progress import observer
-from runner.cli.tenant import connected
-from runner.conduct import Context
-from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError
-from runner.model import Job, RunResult
-from runner.preview import Preview, preview
-from runner.run import run as carry_out
+from runner import jobfile, planfile, report
+from runner import run as engine
+from runner.cli import options, state
+from runner.cli.carry_out import Work, carry_out, look_ahead, prepare, show_plan
+from runner.errors import ExitCode
 from runner.store import Store
 
 
 @click.command()
-@click.argument("job_path", metavar="JOB")
-@options.overrides
-@options.output_format
-@options.state_dir
+@click.argument("job_path", metavar="[JOB]", required=False)
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Carry out a plan that `plan -o` has saved; refused when the tenant has moved away from it.",
+)
+@options.manner
 @options.sandbox
 @options.faults
-@options.include_anomalies
-@options.lock_wait
-@options.verbosity
 def run(
-    job_path: str,
-    output_format: str,
-    state_dir: Path | None,
+    overrides: options.Overrides,
+    manner: options.Manner,
+    job_path: str | None,
+    plan_path: Path | None,
     sandbox: bool,
     faults: str | None,
-    include_anomalies: bool,
-    lock_wait: float,
-    quiet: bool,
-    verbose: int,
-    log_format: str,
-    progress: str,
-    **overrides: Any,
 ) -> int:
     """Carry out a job file; `-` is standard input.
 
@@ -54,74 +39,54 @@ def run(
     Examples:
       c1-runner run jobs/demo.yaml --sandbox
       c1-runner run freeze.yaml --report freeze.json --report freeze.csv
+      c1-runner run --plan plan.json
     """
-    logs.configure(verbose=verbose, quiet=quiet, log_format=log_format)
-    job = _load(job_path, options.Overrides(**overrides))
-    allow_connections(job.limits.concurrency)
-    with Store(state.directory(state_dir)) as store:
-
-        async def main() -> RunResult:
-            async with connected(job, sandbox=sandbox, faults=faults) as settings:
-                with observer(progress, quiet=quiet) as shown:
-                    context = Context(settings, store, shown, include_anomalies, lock_wait=lock_wait)
-                    return await carry_out(job, context)
-
-        result = anyio.run(main)
-        hints = Hints(state_dir, possible=not sandbox)
-        return account(store, result, job.reports, hints, output_format=output_format, quiet=quiet)
+    if (job_path is None) == (plan_path is None):
+        raise click.UsageError("give a job file, or --plan with a saved plan")
+    work: Work = engine.run
+    if plan_path is not None:
+        saved = planfile.load(plan_path)
+        job, work = saved.job, saved.carry_out
+    else:
+        job = jobfile.load(job_path or "-")
+    job = prepare(overrides.apply(job), manner)
+    with Store(state.directory(manner.state_dir)) as store:
+        return carry_out(job, manner, work, store=store, sandbox=sandbox, faults=faults)
 
 
 @click.command()
 @click.argument("job_path", metavar="JOB")
-@options.overrides
-@options.output_format
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the plan, for `run --plan`.",
+)
+@options.manner
 @options.sandbox
 @options.faults
-@options.include_anomalies
-@options.verbosity
 def plan(
+    overrides: options.Overrides,
+    manner: options.Manner,
     job_path: str,
-    output_format: str,
+    output: Path | None,
     sandbox: bool,
     faults: str | None,
-    include_anomalies: bool,
-    quiet: bool,
-    verbose: int,
-    log_format: str,
-    progress: str,
-    **overrides: Any,
 ) -> int:
     """Show what a job would do, from live state; no mutating request is sent and nothing is recorded.
 
     \b
-    Example:
+    Examples:
       c1-runner plan jobs/demo.yaml --sandbox
+      c1-runner plan freeze.yaml -o plan.json && c1-runner run --plan plan.json
     """
-    del progress  # a plan is listed in a moment
-    logs.configure(verbose=verbose, quiet=quiet, log_format=log_format)
-    job = _load(job_path, options.Overrides(**overrides))
-
-    async def main() -> Preview:
-        async with connected(job, sandbox=sandbox, faults=faults) as settings:
-            return await preview(job, settings, include_anomalies=include_anomalies)
-
-    try:
-        shown = anyio.run(main)
-    except ApiError as error:
-        raise OutageError(str(error)) from None
+    job = prepare(overrides.apply(jobfile.load(job_path)), manner)
+    shown = look_ahead(job, manner, sandbox=sandbox, faults=faults)
     for template in job.reports:
         report.write(report.expand(template, shown.run), shown.run, shown.targets)
-    if output_format == "text":
-        click.echo(plan_text(shown, f"c1-runner run {job_path}"), nl=False)
-    else:
-        report.render(output_format, shown.run, shown.targets, sys.stdout)
+    command = f"c1-runner run {job_path}"
+    if output is not None:
+        planfile.save(output, job, shown)
+        command = f"c1-runner run --plan {output}"
+    show_plan(shown, manner.output_format, command)
     return shown.run.exit_code or ExitCode.OK
-
-
-def _load(path: str, overrides: options.Overrides) -> Job:
-    """The job as it will be carried out; raises before anything is sent."""
-    job = overrides.apply(jobfile.load(path))
-    state.check_reports(job.reports)
-    if not job.targets:
-        raise NothingSelectedError(f"{path}: the job selects no connector")
-    return job

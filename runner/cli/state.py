@@ -1,6 +1,7 @@
 """Where state lives, and where reports go."""
 
 import itertools
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,14 @@ def directory(given: Path | None) -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("c1-runner")
+
+
+def config_file() -> Path:
+    """The user's configuration file; it need not exist."""
+    import platformdirs
+
+    named = os.environ.get("C1_RUNNER_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("c1-runner") / "config.yaml"
 
 
 def check_reports(templates: Sequence[str]) -> None:

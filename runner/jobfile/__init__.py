@@ -2,9 +2,11 @@
 
 load        what a file or standard input asks for
 loads       the same from bytes
-json_schema the format, for editors
+load_config what the user's configuration file says
+json_schema the format of job files, for editors
 """
 
+from runner.jobfile.config import Config, load_config
 from runner.jobfile.load import json_schema, load, loads
 
-__all__ = ["json_schema", "load", "loads"]
+__all__ = ["Config", "json_schema", "load", "load_config", "loads"]

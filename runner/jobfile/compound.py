@@ -134,10 +134,11 @@ class Table(Generic[T]):
     keys: Mapping[str, Key]
     make: Callable[[Section], T]
     json: Schema = field(default_factory=dict)
+    title: str = "a job file"  # what the table is called that has no name of its own: the whole file
 
     def read(self, source: Source, event: Event, at: str) -> T | None:
         if not isinstance(event, MappingStartEvent):
-            source.problem(event, f"{at or 'a job file'}: expected `key: value` lines, not {shape(event)}")
+            source.problem(event, f"{at or self.title}: expected `key: value` lines, not {shape(event)}")
             source.skip(event)
             return None
         section = Section(source, event, at)

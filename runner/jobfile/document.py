@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from runner import policy, units
 from runner.jobfile import texts
-from runner.jobfile.compound import Either, Key, ListOf, Section, Table
+from runner.jobfile.compound import Key, ListOf, Section, Table
 from runner.jobfile.pairs import PAIRS
+from runner.jobfile.rules import PATTERNS, RULES
 from runner.jobfile.scalars import Scalar, Value, choice, flag, measure, text, whole
-from runner.model import Exclusion, OperationName, Selection, Target
+from runner.jobfile.waves import Waves
+from runner.model import OperationName, Selection
 from runner.policy import Bounds, LimitPolicy, RetryPolicy, Share, Timeouts
 
 
@@ -62,20 +64,6 @@ def _selection(section: Section) -> Selection:
     return Selection(**values)
 
 
-def _exclusion(section: Section) -> Exclusion:
-    if not section.places:
-        section.problem("give app, connector or both")
-    return Exclusion(**section.values)
-
-
-def _excluded_pair(written: str) -> Exclusion:
-    try:
-        return Exclusion(target=Target(*texts.pair(written)))
-    except ValueError:
-        expected = "expected APP/CONNECTOR, or {app: NAME}, {connector: NAME} or both in one"
-        raise ValueError(f"{expected}, not {units.shown(written)}") from None
-
-
 def _document(section: Section) -> Section:
     """The whole file, once the rules that span its keys have been looked at."""
     if "connectors" not in section.places and "select" not in section.places:
@@ -88,32 +76,25 @@ def _document(section: Section) -> Section:
 
 _DEFAULT_LIMITS = LimitPolicy()
 _DEFAULT_TIMEOUTS = Timeouts()
-_PATTERNS = ListOf(text(texts.pattern, minLength=1), least=1, lenient=True)
+_DEFAULT_RETRY = RetryPolicy()
+_STATUS = ListOf(text(texts.status, minLength=1, examples=["error"]), least=1, lenient=True)
 
 _SELECT = Table(
     {
         "all": Key(flag(), "Every connector of the tenant; needs a reason."),
-        "apps": Key(_PATTERNS, "Apps: exact ids, or names as globs or /regular expressions/, in any case."),
-        "connectors": Key(_PATTERNS, "Connectors: exact ids, or names as globs or /regular expressions/, in any case."),
-        "catalog_ids": Key(_PATTERNS, "Kinds of connector, by the id of their catalog entry."),
-        "status": Key(_PATTERNS, "Connectors in one of these states of synchronization."),
-        "owners": Key(_PATTERNS, "Connectors that one of these people or groups owns."),
+        "apps": Key(PATTERNS, "Apps: exact ids, or names as globs or /regular expressions/, in any case."),
+        "connectors": Key(PATTERNS, "Connectors: exact ids, or names as globs or /regular expressions/, in any case."),
+        "catalog_ids": Key(PATTERNS, "Kinds of connector, by the id of their catalog entry."),
+        "status": Key(
+            _STATUS,
+            "Connectors in one of these states: active (not paused), paused or disabled, running, error, done, "
+            "or one of C1's own, SYNC_STATUS_...",
+        ),
+        "owners": Key(PATTERNS, "Connectors that one of these people owns, by their user ids in C1."),
     },
     _selection,
     {"minProperties": 1},
 )
-
-_EXCLUDE = Table(
-    {
-        "app": Key(text(texts.pattern), "An app: its exact id, or its name as a glob or /regular expression/."),
-        "connector": Key(
-            text(texts.pattern), "A connector: its exact id, or its name as a glob or /regular expression/."
-        ),
-    },
-    _exclusion,
-    {"minProperties": 1},
-)
-_EXCLUDED_PAIR = text(_excluded_pair, pattern=f"^{texts.PAIR_PATTERN}$", examples=["2aXkP/2cZnR"])
 
 _LIMITS = Table(
     {
@@ -142,7 +123,12 @@ _RETRY = Table(
         "attempts": Key(
             whole(policy.ATTEMPTS),
             "Requests per target that may end badly; being told to wait does not count.",
-            json={"default": RetryPolicy().attempts},
+            json={"default": _DEFAULT_RETRY.attempts},
+        ),
+        "outage": Key(
+            _duration(policy.OUTAGE, "10m"),
+            "How long the tenant may be out of reach before the run gives up.",
+            json={"default": units.duration_text(_DEFAULT_RETRY.outage)},
         ),
     },
     lambda section: RetryPolicy(**section.values),
@@ -188,8 +174,17 @@ DOCUMENT = Table(
         ),
         "connectors": Key(PAIRS, "The connectors: pairs of app and connector id."),
         "select": Key(_SELECT, "Which of the tenant's connectors to take."),
-        "exclude": Key(ListOf(Either(_EXCLUDED_PAIR, _EXCLUDE)), "What to leave alone, whatever selects it."),
+        "exclude": Key(RULES, "What to leave alone, whatever selects it."),
+        "protected": Key(
+            RULES, "What to leave alone even where `connectors` names it, unless --include-protected is given."
+        ),
+        "allow_empty": Key(flag(), "Whether it is fine that nothing is selected.", json={"default": False}),
         "limits": Key(_LIMITS, "How much at once, how much in all, and how much may go wrong."),
+        "waves": Key(
+            Waves(_share(_some, least=1)),
+            "How much is done after each wave, growing, such as [1, 10%, 100%]; max_failures is judged in between. "
+            "After a number, the rest is one more wave.",
+        ),
         "retry": Key(_RETRY, "When a request is sent again."),
         "timeouts": Key(_TIMEOUTS, "Bounds on one request."),
         "preflight": Key(flag(), "Read each connector before it is touched.", json={"default": True}),

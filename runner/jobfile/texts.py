@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from runner.model import ID_PATTERN, is_id
+from runner.selection import STATUS_WORDS, compile_pattern
 from runner.units import shown
 
 REPORT_SUFFIXES = (".json", ".ndjson", ".csv", ".xml", ".md", ".html")
@@ -105,11 +106,17 @@ def pair(text: str) -> tuple[str, str]:
 def pattern(text: str) -> str:
     """An exact id, a glob on names, or a /regular expression/ on names."""
     stripped = line(text)
-    if len(stripped) > 1 and stripped[0] == stripped[-1] == "/":
-        try:
-            re.compile(stripped[1:-1])
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"{shown(stripped)} is not a regular expression: {error}") from error
+    compile_pattern(stripped)
+    return stripped
+
+
+def status(text: str) -> str:
+    """A word for a state of synchronization, one of C1's own, or a glob or /regular expression/ on either."""
+    stripped = pattern(text)
+    word = stripped.casefold()
+    if compile_pattern(stripped).is_exact and word not in STATUS_WORDS and not word.startswith("sync_status_"):
+        expected = f"expected {', '.join(STATUS_WORDS)}, or one of C1's own such as SYNC_STATUS_ERROR"
+        raise ValueError(f"{expected}, not {shown(stripped)}{did_you_mean(word, STATUS_WORDS)}")
     return stripped
 
 

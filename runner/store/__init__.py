@@ -5,6 +5,6 @@
 
 from runner.store.database import Store
 from runner.store.journal import Journal
-from runner.store.records import RunRecord, TargetRecord
+from runner.store.records import Receipt, RunRecord, TargetRecord
 
-__all__ = ["Journal", "RunRecord", "Store", "TargetRecord"]
+__all__ = ["Journal", "Receipt", "RunRecord", "Store", "TargetRecord"]

@@ -14,7 +14,7 @@ from runner.errors import StorageError, UsageError
 from runner.model import Outcome
 from runner.store import records
 from runner.store.journal import Journal, RunStart
-from runner.store.records import RunRecord, TargetRecord
+from runner.store.records import Receipt, RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
 Row = TypeVar("Row")
@@ -83,6 +83,11 @@ class Store:
         """The runs of a job that neither finished nor are under way; ask while holding the job's lock."""
         with storage_errors(self.path):
             return records.abrupt_runs(self.connection, tenant, job_name)
+
+    def receipts(self, tenant: str) -> dict[tuple[str, str], Receipt]:
+        """What the runs known here have paused on a tenant and not resumed since, by (app id, connector id)."""
+        with storage_errors(self.path):
+            return records.receipts(self.connection, tenant)
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""

@@ -16,8 +16,11 @@ from typing import Any, NamedTuple
 import anyio
 
 from runner.errors import StorageError
-from runner.model import ConnectorState, Outcome, Planned, Result, Target
+from runner.model import ConnectorState, Outcome, Planned, Result
 
+_PLANNED = """
+    INSERT INTO targets (run, seq, app_id, connector_id, app_name, connector_name) VALUES (?, ?, ?, ?, ?, ?)
+"""
 _INTENT = """
     UPDATE targets SET intent_at = ?, outcome = NULL, before = ?, app_name = ?, connector_name = ?
     WHERE run = ? AND seq = ?
@@ -109,17 +112,16 @@ class Journal:
         journal._transaction([(reopened, ((run,),))])
         return journal
 
-    def plan(self, targets: Iterable[tuple[int, Target]]) -> None:
-        """Add (seq, target) pairs to the plan, in one transaction, durable when this returns."""
-        rows = ((self._run, seq, t.app_id, t.connector_id, t.name) for seq, t in targets)
-        self._transaction(
-            [
-                (
-                    "INSERT INTO targets (run, seq, app_id, connector_id, connector_name) VALUES (?, ?, ?, ?, ?)",
-                    rows,
-                )
-            ]
-        )
+    def plan(self, targets: Iterable[Planned]) -> None:
+        """Add targets to the plan, in one transaction, durable when this returns."""
+        self._transaction([(_PLANNED, (self._planned_row(planned) for planned in targets))])
+
+    def _planned_row(self, planned: Planned) -> tuple[Any, ...]:
+        return (self._run, planned.seq, *planned.target[:2], planned.app_name, planned.connector_name)
+
+    def add(self, planned: Planned) -> None:
+        """Add one target to the plan, while the run goes on; durable with the next group, before its intent."""
+        self._add(_PLANNED, self._planned_row(planned), None)
 
     async def intent(self, planned: Planned, at: float) -> None:
         """Return when it is durable that a request for this target may leave from now on."""
@@ -156,7 +158,9 @@ class Journal:
 
     def commit(self) -> None:
         """Commit what has come since the last time, and wake who waits for it."""
-        group, self._group, self._pending = self._group, _Group(), anyio.Event()
+        group, self._group = self._group, _Group()
+        if self._pending.is_set():  # `serve` may be waiting on it: it must not be taken from under it unset
+            self._pending = anyio.Event()
         if not group.rows:
             return
         try:

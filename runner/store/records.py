@@ -79,6 +79,35 @@ class TargetRecord:
     after: ConnectorState | None
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof that a run has paused a connector: the tenant's own mark of that pause."""
+
+    run_id: str
+    job_name: str
+    user: str
+    host: str
+    reason: str | None
+    paused_at: str  # syncDisabledAt, as the tenant sent it
+    at: float | None  # epoch seconds
+
+
+def receipts(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], Receipt]:
+    """The latest receipt of each connector that a run has paused on `tenant`, by (app id, connector id)."""
+    cursor = connection.execute(
+        "SELECT app_id, connector_id, after, run_id, job_name, user, host, reason, t.finished_at "
+        "FROM targets t JOIN runs USING (run) "
+        "WHERE tenant = ? AND operation = 'pause' AND outcome = 'changed' AND after IS NOT NULL ORDER BY run",
+        (tenant,),
+    )
+    found: dict[tuple[str, str], Receipt] = {}
+    for app_id, connector_id, after, run_id, job_name, user, host, reason, at in cursor:
+        mark = json.loads(after).get("paused_at")
+        if mark:
+            found[app_id, connector_id] = Receipt(run_id, job_name, user, host, reason, mark, at)
+    return found
+
+
 def all_runs(connection: sqlite3.Connection) -> list[RunRecord]:
     """Every run, the newest first."""
     return _runs(connection, "", ())

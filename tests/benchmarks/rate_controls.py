@@ -2,13 +2,10 @@
 
 import math
 import random
-import sys
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from runner.api.pace import Pace
 
 

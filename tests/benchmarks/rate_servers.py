@@ -49,7 +49,8 @@ class Bucket:
         if self.retry == "huge":
             return 20.0 * seconds
         if self.retry == "real":
-            self.shut_until = max(self.shut_until, now + seconds)
+            if now >= self.shut_until:
+                self.shut_until = now + seconds
             return float(math.ceil(self.shut_until - now))
         return float(seconds)
 

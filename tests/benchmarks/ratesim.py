@@ -47,7 +47,7 @@ class Simulation:
     def at(self, moment: float, action: Callable[..., None], *arguments: Any) -> None:
         heapq.heappush(self._agenda, (moment, next(self._order), action, arguments))
 
-    def run(self, until: float = 1e6) -> None:
+    def run(self, until: float = math.inf) -> None:
         while self._agenda and self.now < until:
             self.now, _, action, arguments = heapq.heappop(self._agenda)
             action(*arguments)
@@ -141,9 +141,9 @@ class Client:
         now = self.simulation.now
         self.unfinished -= 1
         self.end = now
-        self.control.accepted(sent_at, now)
         if left is not None and isinstance(self.control, Pace):
             self.control.hint(now, remaining=left[0], reset_after=left[1], limit=None)
+        self.control.accepted(sent_at, now)
         self._next_target()
 
     def _refused(self, sent_at: float, retry_after: float | None) -> None:
@@ -230,13 +230,16 @@ class Result:
     share: float  # of requests refused
 
     def __str__(self) -> str:
-        return f"{self.ratio:.2f} {100 * self.share:.1f}%"
+        return "over 10" if self.ratio == math.inf else f"{self.ratio:.2f} {100 * self.share:.1f}%"
 
 
-def simulate(server: Server, load: Load, control: str, seed: int, hold: bool) -> Client:
+def simulate(server: Server, load: Load, control: str, seed: int, hold: bool, patience: float) -> Client:
+    """Run one client, to its end or until patience (seconds) is lost. The naive one always holds: nothing else is naive."""
     simulation = Simulation(seed)
-    client = Client(simulation, CONTROLS[control](simulation.random), server, load, hold=hold)
-    simulation.run()
+    client = Client(simulation, CONTROLS[control](simulation.random), server, load, hold=hold or control == "naive")
+    simulation.run(patience)
+    if client.unfinished:
+        client.end = math.inf
     return client
 
 
@@ -244,7 +247,8 @@ def run_scenario(job: tuple[int, int, str, int, bool]) -> Result:
     index, targets, control, seeds, hold = job
     scenario = SCENARIOS[index]
     load = scenario.load(targets)
-    clients = [simulate(scenario.server(), load, control, seed, hold) for seed in range(seeds)]
+    patience = 30 + 10 * scenario.ideal(load)
+    clients = [simulate(scenario.server(), load, control, seed, hold, patience) for seed in range(seeds)]
     return Result(
         statistics.mean(client.end for client in clients) / scenario.ideal(load),
         statistics.mean(client.refused / client.sent for client in clients),
@@ -275,7 +279,7 @@ def neighbours(seeds: int) -> None:
             server, load = Bucket(20, 20), Load(2000, 0.1, 10)
             ours = Client(simulation, CONTROLS["**pace**"](simulation.random), server, load)
             other = Client(simulation, CONTROLS[control](simulation.random), server, Load(2000, 0.1, workers), start=start)
-            simulation.run()
+            simulation.run(10_000)
             ends.append((ours.end, other.end, ours.refused / ours.sent))
         mean = [statistics.mean(column) for column in zip(*ends, strict=True)]
         name = f"{control}, {workers} workers" + (f", starts at {start:g} s" if start else "")
@@ -297,7 +301,9 @@ def grid() -> Iterator[tuple[float, float, float, int]]:
 def run_point(job: tuple[tuple[float, float, float, int], int, str, bool]) -> Result:
     (rate, burst, latency, workers), targets, control, hold = job
     load = Load(targets, latency, workers)
-    clients = [simulate(Bucket(rate, burst), load, control, seed, hold) for seed in (1, 2)[: 1 + (targets <= 1000)]]
+    seeds = (1, 2) if targets <= 1000 else (1,)
+    patience = 30 + 10 * ideal(rate, burst, load)
+    clients = [simulate(Bucket(rate, burst), load, control, seed, hold, patience) for seed in seeds]
     return Result(
         statistics.mean(client.end for client in clients) / ideal(rate, burst, load),
         statistics.mean(client.refused / client.sent for client in clients),

@@ -123,7 +123,11 @@ class Client:
             return False
         try:
             claims = jwt.decode(
-                form["client_assertion"], self._public, algorithms=["EdDSA"], audience="127.0.0.1", issuer=self.client_id
+                form["client_assertion"],
+                self._public,
+                algorithms=["EdDSA"],
+                audience="127.0.0.1",
+                issuer=self.client_id,
             )
         except (jwt.InvalidTokenError, KeyError):
             return False
@@ -269,7 +273,7 @@ class ContractServer:
         match request.method, request.path.removeprefix(_PAST).split("/"):
             case "GET", [app_id, "connectors"]:
                 return self._listing(app_id, parse_qs(request.query))
-            case "GET", [app_id, "connectors", connector_id] if (row := self.rows.get((app_id, connector_id))):
+            case "GET", [app_id, "connectors", connector_id] if row := self.rows.get((app_id, connector_id)):
                 view = row.view(app_id, connector_id)
                 return Response(body=json.dumps({"connectorView": view, "expanded": []}).encode())
         return problem(404, 5, "not found")

@@ -62,16 +62,16 @@ def one_message(done: Finished) -> str:
         pytest.param(["--concurrency", "ten"], "'--concurrency'", id="concurrency in words"),
         pytest.param(["--attempts", "0"], "'--attempts'", id="no attempts"),
         pytest.param(["--format", "xls"], "'--format'", id="an unknown format"),
-        pytest.param(["--report", "out.xls"], "out.xls: the report's format follows its suffix", id="an unknown suffix"),
+        pytest.param(
+            ["--report", "out.xls"], "out.xls: the report's format follows its suffix", id="an unknown suffix"
+        ),
         pytest.param(["--report", "{when}.json"], "{when} is not known", id="an unknown placeholder"),
         pytest.param(["--faults", "error=5%"], "--faults goes with --sandbox", id="faults for a real tenant"),
         pytest.param(["--sandbox", "--faults", "eror=5%"], "did you mean error?", id="an unknown fault"),
         pytest.param(["--sandbox", "--faults", "error=much"], "--faults: error", id="a fault without a share"),
     ],
 )
-def test_a_wrong_option_is_a_usage_error(
-    shell: Shell, server: ContractServer, arguments: list[str], said: str
-) -> None:
+def test_a_wrong_option_is_a_usage_error(shell: Shell, server: ContractServer, arguments: list[str], said: str) -> None:
     shell.write("job.yaml", GOOD)
 
     done = refused(shell, server, "run", "job.yaml", *arguments, env={})
@@ -161,9 +161,7 @@ def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, ser
             "CONDUCTORONE_CLIENT_SECRET_FILE (nowhere): cannot be read (No such file or directory)",
             id="a secret file that is not there",
         ),
-        pytest.param(
-            {"CONDUCTORONE_CLIENT_SECRET": DAMAGED_KEY}, "CONDUCTORONE_CLIENT_SECRET", id="a damaged key"
-        ),
+        pytest.param({"CONDUCTORONE_CLIENT_SECRET": DAMAGED_KEY}, "CONDUCTORONE_CLIENT_SECRET", id="a damaged key"),
         pytest.param({"CONDUCTORONE_CLIENT_SECRET": " s3cret"}, "CONDUCTORONE_CLIENT_SECRET: ", id="a leading space"),
         pytest.param(
             {"CONDUCTORONE_SERVER_URL": "http://tenant.example"}, "http:// is refused", id="plain http to elsewhere"
@@ -190,9 +188,7 @@ def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, ser
         pytest.param({"C1_RUNNER_CONCURRENCY": "ten"}, "C1_RUNNER_CONCURRENCY", id="a variable in place of a flag"),
     ],
 )
-def test_settings_that_cannot_be_used_are_refused(
-    shell: Shell, server: ContractServer, env: Env, said: str
-) -> None:
+def test_settings_that_cannot_be_used_are_refused(shell: Shell, server: ContractServer, env: Env, said: str) -> None:
     shell.write("job.yaml", GOOD)
 
     done = refused(shell, server, "run", "job.yaml", env=env)

@@ -114,9 +114,7 @@ def test_a_hangup_that_the_parent_has_us_ignore_stays_ignored(shell: Shell, serv
     assert len(server.paused()) == len(PAIRS)
 
 
-def test_a_background_job_that_ignores_interrupts_still_minds_termination(
-    shell: Shell, server: ContractServer
-) -> None:
+def test_a_background_job_that_ignores_interrupts_still_minds_termination(shell: Shell, server: ContractServer) -> None:
     running = in_the_middle(shell, server, prefix=("sh", "-c", 'trap "" INT; exec "$@"', "sh"))
 
     running.signal(SIGINT)

@@ -20,6 +20,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -51,7 +52,7 @@ async def test_row_18_fresh_tokens_that_are_refused_too_end_the_run(bench: OpenB
     targets = pairs(200)
     async with bench(targets) as b:
         b.server.script("pause", ["status=401"] * 1000)
-        result = await b.run(job(targets))
+        result = await b.run(job(targets, preflight=False))
 
         assert result.exit_code == ExitCode.ACCESS
         assert "refuses even fresh tokens" in (result.stopped or "")
@@ -104,7 +105,7 @@ async def test_row_41_an_unknown_client_ends_the_run_before_any_target(bench: Op
         result = await b.run(job(ONE))
 
         assert (result.exit_code, counts(result)) == (ExitCode.ACCESS, {"not_attempted": 1})
-        assert "unknown client" in (result.stopped or "")
+        assert "invalid_client" in (result.stopped or "")
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(213.0, "213 s ahead of"), (-900.0, "900 s behind")])
@@ -164,7 +165,7 @@ async def test_row_44_a_token_that_hardly_lives_is_renewed_but_at_most_once_a_se
         assert len(tokens) <= 1 + asyncio.get_running_loop().time() + b.server.oracle.per_status[401]
 
 
-async def test_row_45_line_ends_after_a_secret_do_no_harm(bench: OpenBench, tmp_path: Path) -> None:
+async def test_row_45_line_ends_after_a_secret_do_no_harm(bench: OpenBench) -> None:
     async with bench(ONE) as b:
         environ = environment(b.server)
         environ["CONDUCTORONE_CLIENT_SECRET"] += "\r\n"
@@ -175,18 +176,20 @@ async def test_row_45_line_ends_after_a_secret_do_no_harm(bench: OpenBench, tmp_
 
 
 async def test_row_46_a_secret_that_others_can_read_is_used_and_warned_about(
-    bench: OpenBench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    bench: OpenBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with bench(ONE) as b:
-        environ = environment(b.server)
-        path = tmp_path / "secret"
-        path.write_text(environ.pop("CONDUCTORONE_CLIENT_SECRET"))
-        path.chmod(0o644)
-        b.settings = settings.from_environment(environ | {"CONDUCTORONE_CLIENT_SECRET_FILE": str(path)})
-        result = await b.run(job(ONE))
+        with TemporaryDirectory() as directory:
+            environ = environment(b.server)
+            Path(directory).chmod(0o755)
+            path = Path(directory, "secret")
+            path.write_text(environ.pop("CONDUCTORONE_CLIENT_SECRET"))
+            path.chmod(0o644)
+            b.settings = settings.from_environment(environ | {"CONDUCTORONE_CLIENT_SECRET_FILE": str(path)})
+            result = await b.run(job(ONE))
 
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1})
-        assert "others than its owner can read it" in caplog.text
+        assert "everybody on this machine can read it" in caplog.text
 
 
 async def test_row_47_tokens_revoked_by_a_rotation_are_replaced(bench: OpenBench) -> None:

@@ -46,7 +46,7 @@ def planned(seq: int, before: ConnectorState | None = ACTIVE) -> Planned:
 def begun(store: Store, count: int, run_id: str = "20260921-141320-abc123", **fields: object) -> Journal:
     """The journal of a run with so many planned targets."""
     journal = store.journal(start(run_id, **fields))
-    journal.plan((seq, target(seq)) for seq in range(count))
+    journal.plan(Planned(seq, target(seq)) for seq in range(count))
     return journal
 
 

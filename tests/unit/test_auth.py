@@ -211,12 +211,8 @@ async def test_a_token_that_was_dropped_already_is_not_dropped_again() -> None:
     new = await tokens.get()
     tokens.rejected(old, "HTTP 401")
 
-    assert await_current(tokens, new)
+    assert tokens.is_current(new)
     assert endpoint.mints == 2
-
-
-def await_current(tokens: SharedToken, token: Token) -> bool:
-    return tokens.is_current(token)
 
 
 async def test_a_hundred_rejections_at_once_cost_one_new_token() -> None:
@@ -304,7 +300,7 @@ async def test_a_fixed_token_is_refused_only_once() -> None:
     assert tokens.is_current(token)
     assert await tokens.get() is token
 
-    with pytest.raises(AccessError, match="CONDUCTORONE_ACCESS_TOKEN.*HTTP 401.*get a new token") as refused:
+    with pytest.raises(AccessError, match=r"CONDUCTORONE_ACCESS_TOKEN.*HTTP 401.*get a new token") as refused:
         tokens.rejected(token, "HTTP 401")
     assert "canary" not in str(refused.value)
 

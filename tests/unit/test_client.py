@@ -180,10 +180,13 @@ async def test_the_end_of_the_run_ends_the_wait_after_a_429() -> None:
 
 
 async def test_one_token_serves_many_requests() -> None:
-    async with wire(token_reply("t1"), reply()) as tenant, talking_to(tenant, secret="plain") as client:
-        async with anyio.create_task_group() as group:
-            for number in range(50):
-                group.start_soon(act, client, Target("app1", f"con{number}"))
+    async with (
+        wire(token_reply("t1"), reply()) as tenant,
+        talking_to(tenant, secret="plain") as client,
+        anyio.create_task_group() as group,
+    ):
+        for number in range(50):
+            group.start_soon(act, client, Target("app1", f"con{number}"))
     assert sum(line == "POST /auth/v1/token" for line in tenant.lines()) == 1
     assert len(tenant.requests) == 51
 

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.conduct import Context
 from runner.model import Job, OperationName, Outcome, Target
 from runner.policy import LimitPolicy, RetryPolicy
-from runner.run import Context, run
+from runner.run import run
 from runner.settings import AccessToken, Settings
 from runner.store import Store, TargetRecord
 from tests.unit.wire import Answer, Wire, hang_up, never, reply, reset, then_hang_up, wire
@@ -114,7 +115,9 @@ class Connector:
     def _read(self, line: str) -> bytes:
         if self.posts and not self.readable:
             return reply(500)
-        row = {"connector": {"id": "con1", "appId": "app1", "syncDisabledAt": self.paused_at, "status": {}}}
+        row: dict[str, object] = {
+            "connector": {"id": "con1", "appId": "app1", "syncDisabledAt": self.paused_at, "status": {}}
+        }
         listing = line.split("?")[0].endswith("/connectors")
         return reply(200, json.dumps({"list": [row]} if listing else {"connectorView": row}).encode())
 

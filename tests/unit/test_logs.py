@@ -2,7 +2,6 @@
 
 import json
 import logging
-import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -173,5 +172,4 @@ def test_a_traceback_is_kept_for_people_and_machines(
             fail_with("it broke")
         except ValueError:
             logging.getLogger("runner").exception("a bug")
-            expected = traceback.format_exc().strip().splitlines()[-1]
-        assert expected in logged(capsys)
+        assert "ValueError: it broke" in logged(capsys)

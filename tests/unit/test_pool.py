@@ -137,6 +137,21 @@ async def test_a_feed_that_waits_is_not_waited_for_when_the_run_ends() -> None:
     assert anyio.current_time() == pytest.approx(5)
 
 
+async def test_a_feed_learns_at_once_that_the_run_has_ended() -> None:
+    work, stop, put_after = Work(), Stop(), []
+
+    async def feed(put: Put) -> None:
+        await put(0)
+        stop.request("enough", ExitCode.STOPPED)
+        for number in range(1, 10):
+            await put(number)
+            put_after.append(number)
+
+    await work_through(feed, work, workers=5, stop=stop)
+    assert put_after == []
+    assert work.done == [0]
+
+
 async def test_a_feed_that_puts_from_many_tasks_is_not_left_hanging_when_the_run_ends() -> None:
     work, stop, ended = Work(10), Stop(), []
 

@@ -2,7 +2,6 @@
 
 import io
 import sys
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -32,11 +31,11 @@ class Closed(io.StringIO):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Set `now` to let time pass."""
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    yield clock
+    return clock
 
 
 @pytest.fixture

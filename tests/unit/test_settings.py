@@ -259,7 +259,7 @@ def test_a_pin_that_fits_or_is_missing_lets_the_job_through(pin: str | None) -> 
 
 @pytest.mark.parametrize("pin", ["other.conductor.one", "acme.c1eu.ai", "acme", "acme.conductor.one.example", ""])
 def test_any_other_pin_is_refused_by_both_names(pin: str) -> None:
-    with pytest.raises(SettingsError, match=f"{pin}.*acme.conductor.one.*nothing was sent"):
+    with pytest.raises(SettingsError, match=rf"{pin}.*acme\.conductor\.one.*nothing was sent"):
         check_pin(pin, from_environment(CLIENT))
 
 
@@ -305,7 +305,7 @@ def test_the_usual_variables_say_whether_a_proxy_is_used(environ: dict[str, str]
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"])
 def test_a_loopback_address_is_never_proxied(url: str) -> None:
-    proxies = {name: PROXY for name in ("http_proxy", "https_proxy", "all_proxy")}
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), PROXY)
 
     assert from_environment(CLIENT | proxies | {URL: url}).proxy is None
 
@@ -320,6 +320,6 @@ def test_a_loopback_address_is_never_proxied(url: str) -> None:
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_refused_without_showing_its_password(proxy: str) -> None:
-    with pytest.raises(SettingsError, match="(?i)https_proxy") as refused:
+    with pytest.raises(SettingsError, match=r"(?i)https_proxy") as refused:
         from_environment(CLIENT | {"HTTPS_PROXY": proxy})
     assert CANARY not in str(refused.value)

@@ -193,14 +193,14 @@ def test_a_run_is_found_by_its_id_or_a_beginning_of_it(store: Store, prefix: str
 def test_a_beginning_of_several_runs_is_refused_with_some_of_them(store: Store, prefix: str) -> None:
     for run_id in ("20260921-100000-aaaaaa", "20260921-090000-bbbbbb"):
         begun(store, 1, run_id)
-    with pytest.raises(UsageError, match="beginning of several runs: .*aaaaaa"):
+    with pytest.raises(UsageError, match=r"beginning of several runs: .*aaaaaa"):
         store.run(prefix)
 
 
 @pytest.mark.parametrize("prefix", ["2027", "%", "_0260921", "20260921-100000-aaaaaaa", "'; DROP TABLE runs; --"])
 def test_an_unknown_run_is_refused_with_the_way_to_find_one(store: Store, prefix: str) -> None:
     begun(store, 1, "20260921-100000-aaaaaa")
-    with pytest.raises(UsageError, match="no run .*c1-runner runs"):
+    with pytest.raises(UsageError, match=r"no run .*c1-runner runs"):
         store.run(prefix)
     assert len(store.runs()) == 1
 

@@ -69,10 +69,35 @@ async def test_the_plan_is_durable_when_it_is_written(store: Store, outside: Out
 async def test_a_plan_that_fails_half_way_leaves_nothing(store: Store, outside: Outside) -> None:
     journal = store.journal(start())
     with pytest.raises(StorageError, match="journal could not be written"):
-        journal.plan((seq, Target("app", "con")) for seq in [0, 1, 2, 1])
+        journal.plan(Planned(seq, Target("app", "con")) for seq in [0, 1, 2, 1])
     assert outside.rows("count(*)") == [(0,)]
-    journal.plan([(0, Target("app", "con"))])
+    journal.plan([Planned(0, Target("app", "con"))])
     assert outside.rows("count(*)") == [(1,)]
+
+
+async def test_a_plan_that_raises_half_way_leaves_nothing_and_no_transaction_open(
+    store: Store, outside: Outside
+) -> None:
+    def broken() -> Iterator[Planned]:
+        yield Planned(0, Target("app", "con"))
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        store.journal(start()).plan(broken())
+    assert not store.connection.in_transaction
+    assert outside.rows("count(*)") == [(0,)]
+
+
+async def test_a_target_may_join_the_plan_while_the_run_goes_on(store: Store, outside: Outside) -> None:
+    journal = begun(store, 1)
+    async with served(journal):
+        journal.add(planned(1))
+        await journal.intent(planned(1), START)
+        assert outside.rows("seq, app_id, connector_id, connector_name, intent_at") == [
+            (0, "app0", "con0", None, None),
+            (1, "app0", "con1", "Connector 1", START),
+        ]
+    assert journal.commits == 1
 
 
 # Intents and outcomes
@@ -241,11 +266,14 @@ async def test_a_full_disk_is_told_to_whoever_waits_and_to_the_run(store: Store)
     journal = begun(store, 1000)
     fill_the_disk(store)
 
-    with pytest.raises(ExceptionGroup) as raised:
+    async def until_the_disk_is_full() -> None:
         async with served(journal):
             with pytest.raises(StorageError, match=r"state\.db: the journal could not be written .*full"):
                 await growing(journal)
             await anyio.sleep(1)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await until_the_disk_is_full()
     assert raised.group_contains(StorageError, match="full")
 
 
@@ -261,7 +289,7 @@ async def test_every_waiter_of_a_failed_commit_is_told(store: Store) -> None:
     async with anyio.create_task_group() as group:
         for seq in range(30):
             group.start_soon(intend, seq)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         with pytest.raises(StorageError):
             await journal.serve()
     assert len(told) == 30

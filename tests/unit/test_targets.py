@@ -9,8 +9,10 @@ import anyio
 import pytest
 
 from runner.api.client import Client
+from runner.api.turn import Tally
 from runner.errors import ExitCode
-from runner.model import Planned, Target
+from runner.model import OperationName, Planned, Target
+from runner.operations import OPERATIONS
 from runner.pool import work_through
 from runner.sandbox import SandboxServer, Tenant, environment, of_pairs
 from runner.settings import AccessToken, Settings, from_environment
@@ -34,9 +36,11 @@ async def client_of(settings: Settings, stop: Stop) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def tenant_of(*pairs: tuple[str, str], stop: Stop | None = None) -> AsyncIterator[tuple[SandboxServer, Client]]:
-    async with SandboxServer(Tenant(of_pairs(list(pairs)), clock=wall)) as server:
-        async with client_of(from_environment(environment(server)), stop or Stop()) as client:
-            yield server, client
+    async with (
+        SandboxServer(Tenant(of_pairs(list(pairs)), clock=wall)) as server,
+        client_of(from_environment(environment(server)), stop or Stop()) as client,
+    ):
+        yield server, client
 
 
 async def handed_over(feed: Any, *, workers: int = 4, stop: Stop | None = None) -> list[Planned]:
@@ -72,11 +76,14 @@ async def test_each_app_is_listed_once_and_every_state_is_known() -> None:
 
 async def test_the_same_connector_id_in_two_apps_is_two_targets() -> None:
     pairs = [("app1", "con1"), ("app2", "con1")]
-    async with tenant_of(*pairs) as (server, client):
-        server.tenant.act("app1", "con1", "pause") if hasattr(server.tenant, "act") else None
+    async with tenant_of(*pairs) as (_, client):
+        await client.act(OPERATIONS[OperationName.PAUSE], Target("app2", "con1"), Tally())
         got = await handed_over(with_state(plan(*pairs), client, concurrency=4, stop=Stop()))
 
-    assert [planned.target.app_id for planned in got] == ["app1", "app2"]
+    assert [(planned.target.app_id, planned.before and planned.before.paused) for planned in got] == [
+        ("app1", False),
+        ("app2", True),
+    ]
 
 
 async def test_what_the_tenant_does_not_list_is_handed_over_all_the_same() -> None:

@@ -17,6 +17,7 @@ from runner.model import Outcome, Planned, Result, Target
 from runner.report import Extras, PaceSample, render
 from runner.report.html import digest, timeline
 from runner.report.html.digest import Spans
+from runner.report.html.markup import element
 from runner.report.html.timeline import pack
 from runner.report.text import plain
 from runner.store import TargetRecord
@@ -184,6 +185,24 @@ def test_common_reasons_are_said_once_for_a_group_and_its_count_is_exact(tmp_pat
     assert group.count("<li>") == digest.LISTED_CASES
     assert "145 more</summary>" in group
     assert "50 more are in the table below." in group
+
+
+def test_failures_go_before_doubts_and_the_reason_of_many_before_that_of_one(tmp_path: Path) -> None:
+    statuses = (None, 404, 500, 500)
+    entries = [
+        entry(seq, Result(Outcome.FAILED if status else Outcome.UNKNOWN, http_status=status, attempts=1))
+        for seq, status in enumerate(statuses)
+    ]
+    with recorded(tmp_path, entries) as sample:
+        page = Page(written(sample))
+
+    assert [re.split(r"[ .]", text)[0] for text in page.text["h3"]] == ["failed", "failed", "unknown"]
+    assert "fault of its own" in page.text["h3"][0]
+
+
+def test_an_attribute_cannot_be_left() -> None:
+    assert element("p", title="\" onload='x' <\n&") == '<p title="&quot; onload=&#x27;x&#x27; &lt;\\n&amp;"></p>'
+    assert element("input", hidden=True, value=None, data_v=1.5) == '<input hidden data-v="1.5">'
 
 
 def test_reasons_without_end_are_counted_together(tmp_path: Path) -> None:

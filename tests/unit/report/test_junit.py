@@ -47,9 +47,11 @@ def test_each_outcome_is_what_a_ci_system_makes_of_it(mixed: Sample, tmp_path: P
     assert cases[2].time == 8.5
 
 
-def test_the_totals_are_those_of_the_cases(mixed: Sample) -> None:
-    root = ElementTree.fromstring(written(mixed))
-    totals = {"tests": 6, "failures": 1, "errors": 1, "skipped": 2}
+def test_the_totals_are_those_of_the_cases(tmp_path: Path) -> None:
+    found = [Outcome.CHANGED, *[Outcome.FAILED] * 3, *[Outcome.UNKNOWN] * 2, *[Outcome.SKIPPED] * 4]
+    with recorded(tmp_path, [entry(seq, Result(outcome)) for seq, outcome in enumerate(found)]) as sample:
+        root = ElementTree.fromstring(written(sample))
+    totals = {"tests": 10, "failures": 3, "errors": 2, "skipped": 4}
 
     for name, total in totals.items():
         assert root.get(name) == str(total)

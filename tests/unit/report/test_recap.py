@@ -46,6 +46,13 @@ def test_a_clean_run_reads_no_target(tmp_path: Path) -> None:
     assert "Failed" not in text
 
 
+def test_reading_ends_when_all_that_is_to_be_named_is_found(mixed: Sample) -> None:
+    targets = mixed.targets
+    recap(mixed.run, targets)
+
+    assert [target.outcome for target in targets] == [Outcome.NOT_ATTEMPTED]
+
+
 @pytest.mark.parametrize(
     ("operation", "headline"),
     [

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runner.model import ConnectorState, OperationName, Outcome
-from runner.report.document import state_word
+from runner.report.document import duration, state_word
 from runner.report.explain import explanation
 from runner.report.verdict import conclusion
 from runner.report.words import duration_text, exit_text, outcome_words, state_change
@@ -27,6 +27,10 @@ from tests.unit.report.samples import hostile
 )
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
     assert duration_text(seconds) == words
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_duration() -> None:
+    assert duration(10.0, 9.0) == 0.0
 
 
 @pytest.mark.parametrize(

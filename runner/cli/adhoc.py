@@ -1,0 +1,135 @@
+"""`pause`, `resume` and `sync` without a job file: a few connectors by id, or all of them, fast."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from runner import pairlist
+from runner import run as engine
+from runner.cli import options, state
+from runner.cli.carry_out import carry_out, look_ahead, prepare
+from runner.cli.plan_text import plan_text
+from runner.errors import UsageError
+from runner.model import Job, OperationName, Outcome, Selection, Target
+from runner.operations import OPERATIONS
+from runner.preview import Preview
+from runner.store import Store
+
+
+def _command(operation: OperationName, word: str) -> click.Command:
+    """The command for one operation; the three differ in nothing else."""
+
+    @options.manner
+    def command(
+        overrides: options.Overrides,
+        manner: options.Manner,
+        pairs: tuple[str, ...],
+        everything: bool,
+        targets_path: str | None,
+        from_run: str | None,
+        only: tuple[Outcome, ...] | None,
+        yes: bool,
+        sandbox: bool,
+        faults: str | None,
+    ) -> int:
+        with Store(state.directory(manner.state_dir)) as store:
+            targets = [*map(_pair, pairs), *_listed(targets_path), *_of_run(store, from_run, only)]
+            job = prepare(overrides.apply(_job(operation, word, targets, everything=everything)), manner)
+            _check(job, everything=everything)
+            if not yes:
+                _confirm(look_ahead(job, manner, sandbox=sandbox, faults=faults), targets_path)
+            return carry_out(job, manner, engine.run, store=store, sandbox=sandbox, faults=faults)
+
+    command.__doc__ = _help(word, OPERATIONS[operation].would_be)
+    decorated: Callable[..., int] = command
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return click.command(word)(decorated)
+
+
+_OPTIONS = (
+    click.argument("pairs", nargs=-1, metavar="[APP/CONNECTOR ...]"),
+    click.option("--all", "everything", is_flag=True, help="Every connector of the tenant; needs --reason."),
+    click.option("--targets", "targets_path", metavar="FILE",
+                 help="Pairs from a file, - for standard input: APP/CONNECTOR lines, CSV or NDJSON."),
+    click.option("--from-run", metavar="RUN", help="The targets of an earlier run."),
+    click.option("--only", type=options.Outcomes(), metavar="OUTCOMES",
+                 help="With --from-run: those with these outcomes, such as failed,unknown."),
+    click.option("--yes", is_flag=True, envvar="C1_RUNNER_YES", show_envvar=True,
+                 help="Do not ask; needed where there is no terminal."),
+    options.sandbox,
+    options.faults,
+)  # fmt: skip
+
+
+def _help(word: str, done: str) -> str:
+    return f"""{word.capitalize()} connectors without a job file.
+
+    On a terminal it shows what would be {done} and asks for the tenant's name; elsewhere it needs --yes.
+
+    \b
+    Examples:
+      c1-runner {word} 2aHRcore/2bWorkdayUS
+      c1-runner {word} --all --reason "INC-77" --exclude "Payroll*" --yes
+      jq -r .pair connectors.ndjson | c1-runner {word} --targets - --yes
+    """
+
+
+def _job(operation: OperationName, name: str, targets: list[Target], *, everything: bool) -> Job:
+    select = Selection(all=True) if everything else None
+    return Job(operation, name, targets=tuple(dict.fromkeys(targets)), select=select)
+
+
+def _check(job: Job, *, everything: bool) -> None:
+    if not everything and not job.targets:
+        raise click.UsageError("name connectors as APP/CONNECTOR, or use --all, --targets or --from-run")
+    if everything and not job.reason:
+        raise click.UsageError('--all needs a --reason, such as --reason "INC-77: directory outage"')
+
+
+def _confirm(shown: Preview, targets_path: str | None) -> None:
+    """Show what would happen and ask for the tenant's name; anything else ends it, with nothing sent."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty() or targets_path == "-":
+        raise UsageError("there is no terminal to ask on: add --yes. Nothing was sent")
+    tenant = shown.run.tenant
+    if shown.apps:
+        click.echo(f"{tenant} has {shown.apps} apps with {shown.connectors} connectors.", err=True)
+    click.echo(plan_text(shown, command=None), nl=False, err=True)
+    if (
+        click.prompt(f"\nType the tenant's name ({tenant}) to go on", err=True, default="", show_default=False)
+        != tenant
+    ):
+        raise UsageError("that is not the tenant's name; nothing was sent")
+
+
+def _pair(text: str) -> Target:
+    try:
+        return pairlist.pair(text)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _listed(path: str | None) -> list[Target]:
+    if path is None:
+        return []
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    return pairlist.parse(data, "<stdin>" if path == "-" else path)
+
+
+def _of_run(store: Store, run_id: str | None, only: tuple[Outcome, ...] | None) -> list[Target]:
+    if run_id is None:
+        if only is not None:
+            raise click.UsageError("--only goes with --from-run")
+        return []
+    record = store.run(run_id)
+    return [row.target for row in store.targets(record) if only is None or row.outcome in only]
+
+
+pause = _command(OperationName.PAUSE, "pause")
+resume = _command(OperationName.RESUME, "resume")
+sync = _command(OperationName.FORCE_SYNC, "sync")

@@ -1,0 +1,83 @@
+"""Carrying out a job from the command line: tenant, store, progress, account."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import anyio
+import click
+
+from runner import report
+from runner.cli import logs, state
+from runner.cli.account import Hints, account
+from runner.cli.options import Manner
+from runner.cli.plan_text import plan_text
+from runner.cli.process import allow_connections
+from runner.cli.progress import observer
+from runner.cli.tenant import connected
+from runner.conduct import Context
+from runner.errors import ApiError, OutageError
+from runner.jobfile import load_config
+from runner.model import Job, RunResult
+from runner.preview import Preview, preview
+from runner.store import Store
+
+Work = Callable[[Job, Context], Awaitable[RunResult]]
+"""`run.run`, or another thing that makes a run of a job."""
+
+
+def prepare(job: Job, manner: Manner) -> Job:
+    """The job with the user's protected connectors, checked as far as can be without the tenant."""
+    logs.configure(verbose=manner.verbose, quiet=manner.quiet, log_format=manner.log_format)
+    state.check_reports(job.reports)
+    allow_connections(job.limits.concurrency)
+    return replace(job, protected=job.protected + load_config(state.config_file()).protected)
+
+
+def carry_out(
+    job: Job, manner: Manner, work: Work, *, store: Store, sandbox: bool = False, faults: str | None = None
+) -> int:
+    """Do `work` on a prepared job; returns the exit code of the process."""
+
+    async def main() -> RunResult:
+        async with connected(job, sandbox=sandbox, faults=faults) as settings:
+            with observer(manner.progress, quiet=manner.quiet) as shown:
+                context = Context(
+                    settings,
+                    store,
+                    shown,
+                    include_anomalies=manner.include_anomalies,
+                    include_protected=manner.include_protected,
+                    lock_wait=manner.lock_wait,
+                )
+                return await work(job, context)
+
+    result = anyio.run(main)
+    hints = Hints(manner.state_dir, possible=not sandbox)
+    return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+
+
+def look_ahead(job: Job, manner: Manner, *, sandbox: bool = False, faults: str | None = None) -> Preview:
+    """What a prepared job would do, from live state; raises `OutageError` when the tenant cannot be asked."""
+
+    async def main() -> Preview:
+        async with connected(job, sandbox=sandbox, faults=faults) as settings:
+            return await preview(
+                job,
+                settings,
+                include_anomalies=manner.include_anomalies,
+                include_protected=manner.include_protected,
+            )
+
+    try:
+        return anyio.run(main)
+    except ApiError as error:
+        raise OutageError(str(error)) from None
+
+
+def show_plan(shown: Preview, output_format: str, command: str) -> None:
+    """Print a plan on stdout, as text or in a report format."""
+    if output_format == "text":
+        click.echo(plan_text(shown, command), nl=False)
+    else:
+        report.render(output_format, shown.run, shown.targets, sys.stdout)

@@ -1,0 +1,68 @@
+"""`init`: a job file from the live tenant, names as comments, ready to be cut down."""
+
+from pathlib import Path
+
+import click
+
+from runner.cli import options
+from runner.cli.seeing import Seen, look
+from runner.errors import ExitCode, UsageError
+from runner.model import OperationName, Selection
+from runner.report.text import shortened
+
+
+@click.command()
+@click.argument("path", metavar="[FILE]", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--operation", type=click.Choice([str(name) for name in OperationName]), default="pause", show_default=True
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@options.state_dir
+@options.sandbox
+@options.faults
+def init(
+    path: Path | None, operation: str, force: bool, state_dir: Path | None, sandbox: bool, faults: str | None
+) -> int:
+    """Write a job file that lists every connector of the tenant; without FILE, to standard output.
+
+    Delete the lines that the job shall not touch, then look at it with `plan`.
+
+    \b
+    Example:
+      c1-runner init freeze.yaml
+    """
+    tenant, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
+    text = _job_file(operation, None if sandbox else tenant, [one for one in seen if not one.connector.state.deleted])
+    if path is None:
+        click.echo(text, nl=False)
+        return ExitCode.OK
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path}: is there already; --force writes over it") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
+    click.echo(f"{path}: {len(seen)} connectors; now delete what the job shall not touch, and `c1-runner plan {path}`")
+    return ExitCode.OK
+
+
+def _job_file(operation: str, tenant: str | None, seen: list[Seen]) -> str:
+    lines = [
+        "# Every connector of the tenant, by app. Delete the lines that this job shall not touch.",
+        "version: 1",
+        f"operation: {operation}  # pause, resume or force_sync",
+        *([f"tenant: {tenant}  # a pin: any other tenant is refused"] if tenant else []),
+        '# reason: "CHG-1234: why"',
+        "connectors:",
+    ]
+    app_id = None
+    for one in seen:
+        if one.app.app_id != app_id:
+            app_id = one.app.app_id
+            lines.append(f"  # {shortened(one.app.name or 'an app without a name', 100)}")
+        pair = f"{one.app.app_id}/{one.connector.connector_id}"
+        lines.append(f"  - {pair}  # {shortened(one.connector.name or 'no name', 100)}, {one.state}")
+    if not seen:
+        lines[-1] = "connectors: []  # the tenant has none"
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,189 @@
+"""`connectors` and `status`: what the tenant shows, and whose doing it is."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from runner.api.client import Client
+from runner.api.rows import App
+from runner.cli import logs, options, state
+from runner.cli.tenant import connected
+from runner.discover import Discovery
+from runner.errors import ApiError, ExitCode, OutageError, RunnerError
+from runner.model import Connector, Job, OperationName, Planned, Selection
+from runner.report.text import plain, shortened
+from runner.selection import Judgement, Selector
+from runner.stop import Stop
+from runner.store import Receipt, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One connector of the tenant, and the receipt if a run of ours has paused it and it is still so."""
+
+    app: App
+    connector: Connector
+    receipt: Receipt | None
+
+    @property
+    def state(self) -> str:
+        """One word for the state, and whose doing a pause is."""
+        now = self.connector.state
+        if not now.paused:
+            return "running" if now.running else "error" if now.last_error else "active"
+        if self.receipt is not None:
+            return "paused by us"
+        return "paused by C1" if now.anomaly else "paused by others"
+
+
+_FIELDS = ("app_id", "app_name", "connector_id", "connector_name", "state", "paused_at", "run_id", "by", "reason")
+_FORMATS = click.Choice(["text", "json", "csv", "yaml"])
+
+_format = click.option("--format", "output_format", type=_FORMATS, default="text", show_default=True)
+_selection = click.option("--select", "patterns", multiple=True, metavar="PATTERN",
+                          help="Only connectors whose name fits: a glob, /regex/ or an id. Repeatable.")  # fmt: skip
+
+
+@click.command()
+@_selection
+@_format
+@options.state_dir
+@options.sandbox
+@options.faults
+def connectors(
+    patterns: tuple[str, ...], output_format: str, state_dir: Path | None, sandbox: bool, faults: str | None
+) -> int:
+    """List the tenant's connectors with their state, from live reads.
+
+    \b
+    Examples:
+      c1-runner connectors
+      c1-runner connectors --select "Okta*" --format csv > okta.csv
+    """
+    select = Selection(all=not patterns, connectors=patterns)
+    _, seen = look(select, state_dir, sandbox=sandbox, faults=faults)
+    _print(seen, output_format)
+    return ExitCode.OK
+
+
+@click.command()
+@_format
+@options.state_dir
+@options.sandbox
+@options.faults
+def status(output_format: str, state_dir: Path | None, sandbox: bool, faults: str | None) -> int:
+    """Say what is paused, since when, by whom and why.
+
+    What a run known to this state directory has paused is told by the tenant's own mark of that pause.
+
+    \b
+    Example:
+      c1-runner status
+    """
+    _, everything = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
+    seen = [one for one in everything if one.connector.state.paused]
+    if output_format == "text" and not seen:
+        click.echo("nothing is paused")
+    else:
+        _print(seen, output_format)
+    return ExitCode.OK
+
+
+def look(select: Selection, state_dir: Path | None, *, sandbox: bool, faults: str | None) -> tuple[str, list[Seen]]:
+    """The tenant and its selected connectors, by app and name; raises when it cannot be listed whole."""
+    logs.configure(verbose=0, quiet=False, log_format="text")
+    job = Job(OperationName.PAUSE, "look", select=select)
+
+    async def main() -> tuple[str, list[Seen]]:
+        async with connected(job, sandbox=sandbox, faults=faults) as settings:
+            with Store(state.directory(state_dir)) as store:
+                receipts = store.receipts(settings.tenant)
+            stop, seen = Stop(), list[Seen]()
+
+            def keep(app: App, connector: Connector, judgement: Judgement) -> None:
+                if judgement.selected:
+                    receipt = receipts.get((connector.app_id, connector.connector_id))
+                    ours = receipt is not None and receipt.paused_at == connector.state.paused_at
+                    seen.append(Seen(app, connector, receipt if ours else None))
+
+            async with Client(settings, stop=stop) as client:
+                await client.sign_in()
+                discovery = Discovery(Selector(select), client, stop, concurrency=10)
+                await discovery.feed(keep)(_nowhere)
+            _check(stop, discovery)
+            return settings.tenant, sorted(seen, key=_place)
+
+    try:
+        return anyio.run(main)
+    except ApiError as error:
+        raise OutageError(str(error)) from None
+
+
+def _place(seen: Seen) -> tuple[str, str, str, str]:
+    """Where it stands in a list: apps of one name apart."""
+    return seen.app.name or "", seen.app.app_id, seen.connector.name or "", seen.connector.connector_id
+
+
+def _check(stop: Stop, discovery: Discovery) -> None:
+    if stop.reason is not None:
+        error = RunnerError(stop.reason)
+        error.exit_code = ExitCode(stop.exit_code)
+        raise error
+    if discovery.unlisted:
+        raise OutageError(f"the tenant could not be listed whole: {'; '.join(discovery.unlisted)}")
+
+
+async def _nowhere(planned: Planned) -> None:
+    raise AssertionError(f"nothing is to be done with {planned.target}")
+
+
+def _row(seen: Seen) -> dict[str, Any]:
+    receipt, connector = seen.receipt, seen.connector
+    values = (
+        *(seen.app.app_id, seen.app.name, connector.connector_id, connector.name, seen.state),
+        *(connector.state.paused_at, receipt and receipt.run_id, receipt and f"{receipt.user}@{receipt.host}"),
+        receipt.reason if receipt else connector.state.reason,
+    )
+    return dict(zip(_FIELDS, values, strict=True))
+
+
+def _print(seen: Sequence[Seen], output_format: str) -> None:
+    rows = [_row(one) for one in seen]
+    if output_format == "json":
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif output_format == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(rows, sort_keys=False, allow_unicode=True), nl=False)
+    elif output_format == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\r\n")
+        writer.writerow(_FIELDS)
+        writer.writerows([_guarded(value) for value in row.values()] for row in rows)
+    else:
+        _print_table(rows)
+
+
+def _guarded(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = "" if value is None else plain(str(value))
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    lines = [("APP", "CONNECTOR", "STATE", "SINCE", "BY", "WHY", "ID"), *map(_cells, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    by = f"{row['by']}, run {row['run_id']}" if row["run_id"] else ""
+    cells = (row["app_name"], row["connector_name"], row["state"], row["paused_at"], by, row["reason"])
+    return (*(shortened(cell or "", 50) for cell in cells), f"{row['app_id']}/{row['connector_id']}")

@@ -1,0 +1,79 @@
+"""The tenant's connectors, app by app, as a selection wants them.
+
+Apps are listed page by page and their connectors several apps at a time, under the same limit and pace as
+everything else. What is found is handed on at once: the first pause leaves as soon as the first app is known.
+"""
+
+from collections.abc import Callable
+
+from runner.api.client import Client
+from runner.api.rows import App
+from runner.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.model import Connector, Planned
+from runner.pool import Feed, Put, work_through
+from runner.selection import Census, Judgement, Selector
+from runner.stop import Stop
+
+Found = Callable[[App, Connector, Judgement], Planned | None]
+"""Told of every connector and what the selection says of it; what it returns goes to the pool."""
+
+
+class Discovery:
+    """One listing of a tenant. `unlisted` names the apps whose connectors could not be had."""
+
+    def __init__(self, selector: Selector, client: Client, stop: Stop, *, concurrency: int) -> None:
+        self._census = Census(selector)
+        self._client = client
+        self._stop = stop
+        self._concurrency = concurrency
+        self.apps = 0
+        self.connectors = 0  # that are not deleted
+        self.unlisted: list[str] = []
+
+    def problems(self) -> list[str]:
+        """After a whole listing: names of the selection that fit more than one, or nothing."""
+        return self._census.problems()
+
+    def feed(self, found: Found) -> Feed[Planned]:
+        """A feed of what `found` makes of the tenant's connectors."""
+
+        async def feed(put: Put[Planned]) -> None:
+            async def read(app: App) -> None:
+                await self._read_app(app, found, put)
+
+            await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop)
+
+        return feed
+
+    async def _list_apps(self, put: Put[App]) -> None:
+        try:
+            async for page in self._client.apps():
+                for app in page:
+                    if app.deleted:
+                        continue
+                    self.apps += 1
+                    if self._census.app(app.app_id, app.name).selected:
+                        await put(app)
+        except ApiError as error:
+            self._stop.request(f"the tenant's apps could not be listed: {error}", ExitCode.STOPPED)
+        except AccessError as error:
+            self._stop.request(str(error), ExitCode.ACCESS)
+
+    async def _read_app(self, app: App, found: Found, put: Put[Planned]) -> None:
+        seen: set[str] = set()  # pages overlap when the list changes between them
+        try:
+            async for page in self._client.connectors(app.app_id):
+                for connector in page.connectors:
+                    if connector.connector_id in seen:
+                        continue
+                    seen.add(connector.connector_id)
+                    self.connectors += not connector.state.deleted
+                    planned = found(app, connector, self._census.connector(app.app_id, app.name, connector))
+                    if planned is not None:
+                        await put(planned)
+        except ApiError as error:
+            self.unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {error}")
+        except AccessError as error:
+            self._stop.request(str(error), ExitCode.ACCESS)
+        except StoppingError:
+            return

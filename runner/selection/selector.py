@@ -1,0 +1,144 @@
+"""Who is in and who is out: the selection of a job, less what it excludes, less what is protected."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from runner.model import Connector, Exclusion, Selection, Target
+from runner.selection.pattern import Named, named, status_words
+from runner.selection.rules import Patterns, Rules
+
+
+class Ruling(Enum):
+    """What is decided of an app or a connector."""
+
+    SELECTED = "selected"
+    NOT_SELECTED = "not selected"
+    EXCLUDED = "excluded"  # selected, were it not for a rule of the job
+    PROTECTED = "protected"  # selected, were it not for a rule that only --include-protected lifts
+    DELETED = "deleted"
+    UNDECIDED = "undecided"  # a rule goes by a name that is not known: leave it alone
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is decided of an app or a connector, and the rule that decided it where one did."""
+
+    ruling: Ruling
+    rule: Exclusion | None = None
+
+    @property
+    def selected(self) -> bool:
+        """Whether the job takes it."""
+        return self.ruling is Ruling.SELECTED
+
+    def __str__(self) -> str:
+        if self.rule is None:
+            return self.ruling.value
+        if self.ruling is Ruling.UNDECIDED:
+            return f"its name could not be read, and a rule may leave it alone: {rule_text(self.rule)}"
+        return f"{self.ruling.value}: {rule_text(self.rule)}"
+
+
+SELECTED = Judgement(Ruling.SELECTED)
+NOT_SELECTED = Judgement(Ruling.NOT_SELECTED)
+DELETED = Judgement(Ruling.DELETED)
+
+
+def rule_text(rule: Exclusion) -> str:
+    """A rule in words: `app Payroll*`, `connector /old/ of app HR`, `2aXkP/2cZnR`."""
+    if rule.target is not None:
+        return str(rule.target)
+    if rule.connector is None:
+        return f"app {rule.app}"
+    return f"connector {rule.connector}" + (f" of app {rule.app}" if rule.app is not None else "")
+
+
+class Selector:
+    """Judges what a tenant lists.
+
+    A connector is selected when each list that `select` gives has a pattern that fits it, or when `select` is
+    all. `exclude` wins over that, `protected` over everything, explicit pairs included. ValueError for patterns
+    that `compile_pattern` refuses.
+    """
+
+    def __init__(
+        self,
+        select: Selection | None,
+        exclude: Iterable[Exclusion] = (),
+        protected: Iterable[Exclusion] = (),
+        *,
+        include_protected: bool = False,
+    ) -> None:
+        select = select or Selection()
+        self.apps, self.connectors = Patterns(select.apps), Patterns(select.connectors)
+        self.catalog_ids, self.status = Patterns(select.catalog_ids), Patterns(select.status)
+        self.owners = Patterns(select.owners)
+        lists = (self.apps, self.connectors, self.catalog_ids, self.status, self.owners)
+        self._selects = select.all or any(lists)
+        self.excluded = Rules(exclude)
+        self._protected = Rules(() if include_protected else protected)
+
+    @property
+    def needs_whole_listing(self) -> bool:
+        """Whether `select` has an app's or connector's exact name: two might share it, so look before any write."""
+        return bool(self.apps.exact or self.connectors.exact)
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether `for_pair` has to know names to decide."""
+        return self.excluded.by_name or self._protected.by_name
+
+    def wants_app(self, app_id: str, app_name: str | None) -> bool:
+        """Whether a connector of this app could be selected; if not, its listing can be spared."""
+        return self.judge_app(app_id, app_name).selected
+
+    def judge_app(self, app_id: str, app_name: str | None) -> Judgement:
+        """The same with the reason: which rule leaves all of the app alone."""
+        app = named(app_id, app_name)
+        if not self._takes_app(app):
+            return NOT_SELECTED
+        return _left_alone(self._protected.for_app(app), self.excluded.for_app(app)) or SELECTED
+
+    def judge(self, app_id: str, app_name: str | None, connector: Connector) -> Judgement:
+        """What becomes of a connector that the tenant lists. A rule is named only where it makes the difference."""
+        if connector.state.deleted:
+            return DELETED
+        app, own = named(app_id, app_name), named(connector.connector_id, connector.name)
+        if not (self._takes_app(app) and self._takes(own, connector)):
+            return NOT_SELECTED
+        protected, excluded = self._protected.for_connector(app, own), self.excluded.for_connector(app, own)
+        return _left_alone(protected, excluded) or SELECTED
+
+    def for_pair(self, target: Target, app_name: str | None, connector: Connector | None) -> Judgement:
+        """What becomes of an explicit pair, which `select` has no say in.
+
+        None stands for what is not known: the app's name ("" if it has none), and the connector with its name.
+        """
+        if connector is not None and connector.state.deleted:
+            return DELETED
+        app = target.app_id if app_name is None else named(target.app_id, app_name)
+        own = target.connector_id if connector is None else named(target.connector_id, connector.name)
+        protected, protected_surely = self._protected.possibly(app, own)
+        excluded, excluded_surely = self.excluded.possibly(app, own)
+        sure = _left_alone(protected if protected_surely else None, excluded if excluded_surely else None)
+        doubt = protected or excluded
+        return sure or (Judgement(Ruling.UNDECIDED, doubt) if doubt else SELECTED)
+
+    def _takes_app(self, app: Named) -> bool:
+        return self._selects and (not self.apps or self.apps.fit(app))
+
+    def _takes(self, own: Named, connector: Connector) -> bool:
+        kind = () if connector.catalog_id is None else (named(connector.catalog_id, connector.catalog_id),)
+        return (
+            (not self.connectors or self.connectors.fit(own))
+            and (not self.catalog_ids or any(map(self.catalog_ids.fit, kind)))
+            and (not self.status or any(map(self.status.fit, status_words(connector.state))))
+            and (not self.owners or any(self.owners.fit(named(owner, owner)) for owner in connector.owners))
+        )
+
+
+def _left_alone(protected: Exclusion | None, excluded: Exclusion | None) -> Judgement | None:
+    if protected is not None:
+        return Judgement(Ruling.PROTECTED, protected)
+    return None if excluded is None else Judgement(Ruling.EXCLUDED, excluded)
