@@ -37,6 +37,7 @@ class PaceTuning:
     plateau_holds_gated: float = 10.0  # the same after the gate was shut: where a probe costs more, probe less
     plateau_requests: float = 25.0  # and requests, so that refusals stay near 2 % under the slowest limits
     plateau_age: float = 0.25  # but at most this share of the time since the first request: correct early errors early
+    lost: int = 3  # refusals in a row with nothing accepted after which the limit counts as unknown again
     steepest_cut: float = 0.5  # one refusal never lowers the pace by more than this factor
     blind_cut: float = 0.9  # nor by more than this after a stretch too short to measure: a real hold looks the same
     floor: float = 0.5  # requests per second: below it a client starved by others would not grow back
@@ -174,10 +175,8 @@ class Pace:
 
     def delay(self, now: float) -> float:
         """0.0: send now. Else the seconds after which to ask again."""
-        moments = [self._gate, self._fixed.next]
-        if self._rate is not None or self._sent >= self._tuning.start_burst:
-            moments += [self._learned.next, self._spacing.next]
-        wait = max(0.0, max(moments) - now)
+        free_at = max(self._gate, self._learned.next, self._spacing.next, self._fixed.next)
+        wait = max(0.0, free_at - now)
         if self._quota <= 0 and now < self._quota_until:
             reset = self._quota_until - now
             wait = max(wait, min(reset, self._tuning.quota_recheck) if self._in_flight else reset)
@@ -193,9 +192,10 @@ class Pace:
         self._quota -= 1
         self._history.add(now)
         self._grow(now)
-        pace = self._pace(now)
-        self._learned.take(now, pace, self._tolerance)
-        self._spacing.take(now, pace * tuning.refill_speed, tuning.late)
+        if self._rate is not None or self._sent >= tuning.start_burst:
+            pace = self._pace(now)
+            self._learned.take(now, pace, self._tolerance)
+            self._spacing.take(now, pace * tuning.refill_speed, tuning.late)
         if self._fixed_rate is not None:
             self._fixed.take(now, self._fixed_rate, min(tuning.late, 1 / self._fixed_rate))
 
@@ -275,6 +275,7 @@ class Pace:
             self._rate = rate / 2 if self._searching else self._history.bounds(self._empty_at, pace, self._opened)[0]
         else:
             self._rate = self._corrected()
+            self._searching = self._in_vain >= self._tuning.lost
         self._rate = max(self._rate, self._tuning.floor)
         self._take_effect(now)
 

@@ -24,7 +24,8 @@ class Waves:
             source.skip(event)
             return None
         waves: list[Share] = []
-        count, last = 0, event
+        count = 0
+        last: Event = event
         while not isinstance(following := source.next(), SequenceEndEvent):
             count, last = count + 1, following
             wave = read_value(self._share, source, following, at)

@@ -109,7 +109,8 @@ def _regex(text: str) -> re.Pattern[str]:
             warnings.simplefilter("ignore")  # of what a future Python might read differently
             compiled = re.compile(body, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{shown(text)} is not a regular expression: {error}") from error
+        why = "".join(each if each.isprintable() else "?" for each in str(error))  # it may quote the text
+        raise ValueError(f"{shown(text)} is not a regular expression: {why}") from error
     if _repeats_a_repetition(body):
         raise ValueError(f"{shown(text)} repeats a repetition, which can take for ever: take one of the two out")
     return compiled

@@ -1,9 +1,9 @@
 """Which control should all workers share under an unknown server limit? A simulation of `runner/api/pace.py` and others.
 
-    python tests/benchmarks/ratesim.py            # the scenarios, as the Markdown table in CONTRIBUTING.md
-    python tests/benchmarks/ratesim.py --quick    # fewer seeds, N up to 1000
-    python tests/benchmarks/ratesim.py --sweep    # the whole grid of limits, bursts, latencies and workers
-    python tests/benchmarks/ratesim.py --hold     # a refused target keeps its worker instead of being put aside
+    python -m tests.benchmarks.ratesim            # the scenarios, as the Markdown table in CONTRIBUTING.md
+    python -m tests.benchmarks.ratesim --quick    # fewer seeds, N up to 1000
+    python -m tests.benchmarks.ratesim --sweep    # the whole grid of limits, bursts, latencies and workers
+    python -m tests.benchmarks.ratesim --hold     # a refused target keeps its worker instead of being put aside
 
 Client: c workers, N targets, at most 2500 sends per second (a Python process), timers up to 1.5 ms late. Latency is
 log-normal around L (sigma 0.3); a quarter of it is the way to the server, a refusal takes half of it in all.
@@ -21,8 +21,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from rate_controls import CONTROLS, Control, Pace
-from rate_servers import Bucket, Leaky, Server, Window
+from tests.benchmarks.rate_controls import CONTROLS, Control, Pace
+from tests.benchmarks.rate_servers import Bucket, Leaky, Server, Window
 
 SEND_COST = 0.0004  # seconds
 LATE = 0.0015  # seconds

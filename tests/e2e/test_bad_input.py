@@ -20,7 +20,7 @@ NO_CREDENTIALS: Env = {"CONDUCTORONE_CLIENT_ID": None, "CONDUCTORONE_CLIENT_SECR
 
 def refused(shell: Shell, server: ContractServer, *arguments: str, env: Mapping[str, str | None]) -> Finished:
     """Run a command that must be refused: nothing on stdout, nothing sent, nothing recorded, no traceback."""
-    wanted = server.environment() | env
+    wanted = {**server.environment(), **env}
     done = shell.run(*arguments, env={name: value for name, value in wanted.items() if value is not None})
 
     assert done.stdout == ""

@@ -158,7 +158,7 @@ def test_an_api_that_repeats_the_token_where_nobody_looks(shell: Shell, server: 
 
     done = run(shell, server, "--no-verify", pairs=answering(server, replies))
 
-    assert done.code == 5  # whoever redirects is not C1's API
+    assert done.code in (4, 5)  # 5 if the redirect is seen first: whoever redirects is not C1's API
     assert_kept(shell, done, TOKEN)
 
 

@@ -18,6 +18,7 @@ How many requests a dead credential costs is in `test_credentials`.
 import asyncio
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,21 +176,28 @@ async def test_row_45_line_ends_after_a_secret_do_no_harm(bench: OpenBench) -> N
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1})
 
 
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that everybody can look into, unlike pytest's own."""
+    with TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
 async def test_row_46_a_secret_that_others_can_read_is_used_and_warned_about(
-    bench: OpenBench, caplog: pytest.LogCaptureFixture
+    bench: OpenBench, open_directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    secret = open_directory / "secret"
     async with bench(ONE) as b:
-        with TemporaryDirectory() as directory:
-            environ = environment(b.server)
-            Path(directory).chmod(0o755)
-            path = Path(directory, "secret")
-            path.write_text(environ.pop("CONDUCTORONE_CLIENT_SECRET"))
-            path.chmod(0o644)
-            b.settings = settings.from_environment(environ | {"CONDUCTORONE_CLIENT_SECRET_FILE": str(path)})
-            result = await b.run(job(ONE))
+        environ = environment(b.server)
+        secret.touch(0o644)
+        secret.write_text(environ.pop("CONDUCTORONE_CLIENT_SECRET"))  # noqa: ASYNC240
+        b.settings = settings.from_environment(environ | {"CONDUCTORONE_CLIENT_SECRET_FILE": str(secret)})
+        result = await b.run(job(ONE))
 
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1})
-        assert "everybody on this machine can read it" in caplog.text
+        assert "chmod 600" in caplog.text
 
 
 async def test_row_47_tokens_revoked_by_a_rotation_are_replaced(bench: OpenBench) -> None:

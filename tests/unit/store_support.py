@@ -1,7 +1,11 @@
 """A store with a run in it, and a second look at it from outside."""
 
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import anyio
 
 from runner.model import ConnectorState, Planned, Target
 from runner.store import Journal, Store
@@ -63,3 +67,12 @@ class Outside:
             return connection.execute(f"SELECT {columns} FROM {table}").fetchall()
         finally:
             connection.close()
+
+
+@asynccontextmanager
+async def served(journal: Journal) -> AsyncIterator[None]:
+    """The journal commits beside the block, as it does beside a run."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(journal.serve)
+        yield
+        group.cancel_scope.cancel()

@@ -25,8 +25,11 @@ connectors:                           # pairs: mapping or short form; an optiona
   - 2aXkP/2cZnR
 select: {all: true}
 exclude: [{app: "Payroll*"}, 2aXkP/2cZnR, {app: HR, connector: /^old/}]
+protected: [{connector: "/root$/"}, 2dRtV/2eSuW]
+allow_empty: true
+waves: [1, 10%, 100%]
 limits: {concurrency: 20, rate: 20/s, max_targets: 50, max_failures: 10%, deadline: 30m}
-retry: {attempts: 7}
+retry: {attempts: 7, outage: 30m}
 timeouts: {connect: 5s, request: 500ms}
 preflight: false
 verify: false
@@ -62,10 +65,13 @@ def test_every_key_of_the_format_arrives_in_the_job() -> None:
             Exclusion(target=Target("2aXkP", "2cZnR")),
             Exclusion(app="HR", connector="/^old/"),
         ),
+        protected=(Exclusion(connector="/root$/"), Exclusion(target=Target("2dRtV", "2eSuW"))),
+        allow_empty=True,
+        waves=(Share(1), Share(10, percent=True), Share(100, percent=True)),
         tenant="acme.conductor.one",
         reason="CHG-1234 HR migration",
         limits=LimitPolicy(20, 20.0, Share(50), Share(10, percent=True), 1800.0),
-        retry=RetryPolicy(attempts=7),
+        retry=RetryPolicy(attempts=7, outage=1800.0),
         timeouts=Timeouts(5.0, 0.5),
         preflight=False,
         verify=False,
@@ -83,6 +89,19 @@ def test_what_a_job_does_not_say_has_the_defaults_of_the_policy() -> None:
 def test_a_selection_alone_is_a_job() -> None:
     text = "version: 1\noperation: pause\nselect: {apps: [HR*, 2aX], status: error, owners: [ann@example.com]}\n"
     assert loads(text).select == Selection(apps=("HR*", "2aX"), status=("error",), owners=("ann@example.com",))
+
+
+@pytest.mark.parametrize(
+    "status", ["active", "Paused", "disabled", "SYNC_STATUS_ERROR", "sync_status_new", "err*", "/run|done/"]
+)
+def test_a_status_is_a_word_a_value_of_c1_or_a_pattern(status: str) -> None:
+    text = f"version: 1\noperation: pause\nselect: {{status: '{status}'}}\n"
+    assert loads(text).select == Selection(status=(status,))
+
+
+@pytest.mark.parametrize("written", ["[5]", "[100%]", "[1, 10]", "[10%, 5, 20%, 10]", "[2.5%, 100%, ]"])
+def test_waves_grow_by_kind_and_end_with_everything_or_with_a_number(written: str) -> None:
+    assert [str(each) for each in with_line(f"waves: {written}").waves] == written.strip("[], ").split(", ")
 
 
 @pytest.mark.parametrize("written", ["on", "no", "yes", "0123", "1:30", "1_000", "2026-11-23", "0x1F", "1e3", "True"])

@@ -47,6 +47,9 @@ exclusions = (
     | st.builds(Exclusion, connector=patterns)
     | st.builds(Exclusion, target=st.builds(Target, ids, ids, st.none()))
 )
+waves = st.lists(st.integers(1, 1000), unique=True, max_size=5).map(
+    lambda sizes: (Share(0.5, percent=True), *(Share(float(size)) for size in sorted(sizes)), Share(100, percent=True))
+)
 limits = st.builds(
     LimitPolicy,
     concurrency=st.integers(1, 200),
@@ -63,10 +66,13 @@ jobs = st.builds(
     targets=targets,
     select=selections,
     exclude=st.lists(exclusions, unique=True, max_size=4).map(tuple),
+    protected=st.lists(exclusions, unique=True, max_size=4).map(tuple),
+    allow_empty=st.booleans(),
+    waves=st.just(()) | waves,
     tenant=st.none() | hosts,
     reason=words,
     limits=limits,
-    retry=st.builds(RetryPolicy, attempts=st.integers(1, 20)),
+    retry=st.builds(RetryPolicy, attempts=st.integers(1, 20), outage=st.integers(30, 86_400).map(float)),
     timeouts=st.builds(Timeouts, connect=st.integers(1, 120).map(float), request=st.integers(1, 600).map(float)),
     preflight=st.booleans(),
     verify=st.booleans(),
@@ -81,6 +87,8 @@ def document(job: Job) -> dict[str, Any]:
         "connectors": [pair(target) for target in job.targets],
         "select": selection(job.select),
         "exclude": [exclusion(each) for each in job.exclude],
+        "protected": [exclusion(each) for each in job.protected],
+        "waves": [str(each) for each in job.waves],
     }
     bounds = {
         "concurrency": job.limits.concurrency,
@@ -96,7 +104,8 @@ def document(job: Job) -> dict[str, Any]:
         "reason": job.reason,
         **{key: value for key, value in optional.items() if value},
         "limits": {key: value for key, value in bounds.items() if value is not None},
-        "retry": {"attempts": job.retry.attempts},
+        "allow_empty": job.allow_empty,
+        "retry": {"attempts": job.retry.attempts, "outage": units.duration_text(job.retry.outage)},
         "timeouts": {"connect": units.duration_text(job.timeouts.connect), "request": int(job.timeouts.request)},
         "preflight": job.preflight,
         "verify": job.verify,
@@ -163,6 +172,8 @@ connectors:
   - a/c
 select: {all: true}
 exclude: [{app: "P*"}, a/c]
+protected: [{connector: "/x/"}]
+waves: [1, 10%, 100%]
 limits: {concurrency: 10, rate: 20/s, max_failures: 10%, deadline: 30m}
 report: ["{name}.json"]
 """

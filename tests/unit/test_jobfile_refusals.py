@@ -109,7 +109,7 @@ KEYS: dict[str, Case] = {
     ),
     "a key unlike any other": (
         JOB + "retry: {zzz: 1}\n",
-        ["4:9: retry: unknown key 'zzz': known here are attempts"],
+        ["4:9: retry: unknown key 'zzz': known here are attempts, outage"],
     ),
     "a key in the wrong place": (
         JOB + "concurrency: 5\n",

@@ -114,6 +114,9 @@ LIMITS: dict[str, Case] = {
         ("limits", "deadline", "1:30", f"{A_DURATION} '1:30'"),
         ("limits", "deadline", "true", f"{A_DURATION} true"),
         ("retry", "attempts", "21", "must be from 1 to 20, not 21"),
+        ("retry", "outage", "29s", "must be from 30s to 1d, not '29s'"),
+        ("retry", "outage", "25h", "must be from 30s to 1d, not '25h'"),
+        ("retry", "outage", "long", f"{A_DURATION} 'long'"),
         ("timeouts", "connect", "3m", "must be from 0.1s to 2m, not '3m'"),
         ("timeouts", "request", "1ms", "must be from 0.1s to 10m, not '1ms'"),
         ("timeouts", "request", "-30s", f"{A_DURATION} '-30s'"),
@@ -150,6 +153,41 @@ SELECTIONS: dict[str, Case] = {
             "3:23: select.connectors: '/(/' is not a regular expression: "
             "missing ), unterminated subpattern at position 0"
         ],
+    ),
+    "a regular expression that is too long": (
+        HEAD + f"select:\n  apps:\n  - /{'x' * 201}/\n",
+        ["5:5: select.apps: a regular expression must have at most 200 characters, not 201"],
+    ),
+    "a regular expression that could take for ever": (
+        HEAD + "select: {apps: [HR, '/(a+)+$/']}\n",
+        ["3:21: select.apps: '/(a+)+$/' repeats a repetition, which can take for ever: take one of the two out"],
+    ),
+    "an empty regular expression": (
+        JOB + "exclude: [{app: //}]\n",
+        ["4:17: exclude.app: the regular expression is empty: write * for everything"],
+    ),
+    "a regular expression with flags": (
+        JOB + "exclude: [{app: /prod/i}]\n",
+        ["4:17: exclude.app: '/prod/i' begins like a regular expression and must end with / (case never matters)"],
+    ),
+    "an unknown status": (
+        HEAD + "select: {status: [error, pausd]}\n",
+        [
+            "3:26: select.status: expected active, running, paused, error, done, disabled, or one of C1's own "
+            "such as SYNC_STATUS_ERROR, not 'pausd': did you mean 'paused'?"
+        ],
+    ),
+    "a protected bare name": (
+        JOB + "protected: [Payroll]\n",
+        ["4:13: protected: expected APP/CONNECTOR, or {app: NAME}, {connector: NAME} or both in one, not 'Payroll'"],
+    ),
+    "a broken regular expression under protected": (
+        JOB + "protected:\n- {connector: '/[/'}\n",
+        ["5:15: protected.connector: '/[/' is not a regular expression: unterminated character set at position 0"],
+    ),
+    "a word for allow_empty": (
+        JOB + "allow_empty: yes\n",
+        ["4:14: allow_empty: expected true or false, not 'yes'"],
     ),
     "an exclusion that is a bare name": (
         JOB + "exclude: [Payroll]\n",
@@ -198,7 +236,24 @@ REPORTS: dict[str, Case] = {
     ),
 }
 
-CASES = {**VALUES, **LIMITS, **SELECTIONS, **REPORTS}
+WAVES: dict[str, Case] = {
+    f"waves: {written}": (JOB + f"waves: {written}\n", [f"4:{column}: waves: {message}"])
+    for written, column, message in [
+        ("100%", 8, "expected a list such as [1, 10%, 100%], not '100%'"),
+        ("[]", 8, "the list is empty"),
+        ("[1, 50%]", 12, "the last wave must be 100% or a number, not '50%'"),
+        ("[5, 10%, 5, 100%]", 17, "must grow: 5 comes after 5"),
+        ("[20%, 10%, 100%]", 14, "must grow: 10% comes after 20%"),
+        ("[100%, 500]", 15, "500 cannot follow 100%, which is everything"),
+        ("[0, 100%]", 9, "must be more than 0, not 0"),
+        ("[1, few]", 12, "expected a whole number or per cent, such as 10 or 10%, not 'few'"),
+        ("[101%]", 9, "must be at most 100%, not '101%'"),
+        ("[[1], 2]", 9, "expected one value, not a list"),
+        (f"[{', '.join(map(str, range(1, 22)))}]", 80, "expected at most 20 entries"),
+    ]
+}
+
+CASES = {**VALUES, **LIMITS, **SELECTIONS, **REPORTS, **WAVES}
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES.keys())

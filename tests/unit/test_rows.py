@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.api import rows
@@ -101,6 +101,8 @@ ROWS = st.builds(
 
 
 @given(ROWS)
+@example({"id": "con1", "userIds": ["\ud800"], "status": "text"})
+@example({"id": "con1", "userIds": 5, "displayName": "\ud800", "syncDisabledAt": 5, "status": {"status": ["x"]}})
 def test_no_row_breaks_the_reading_and_all_that_is_read_can_be_stored(row: dict[str, Any]) -> None:
     found = rows.connector({"connector": row}, "app1")
 
