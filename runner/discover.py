@@ -4,6 +4,7 @@ Apps are listed page by page and their connectors several apps at a time, under 
 everything else. What is found is handed on at once: the first pause leaves as soon as the first app is known.
 """
 
+import logging
 from collections.abc import Callable
 
 from runner.api.client import Client
@@ -13,6 +14,8 @@ from runner.model import Connector, Planned
 from runner.pool import Feed, Put, work_through
 from runner.selection import Census, Judgement, Selector
 from runner.stop import Stop
+
+log = logging.getLogger(__name__)
 
 Found = Callable[[App, Connector, Judgement], Planned | None]
 """Told of every connector and what the selection says of it; what it returns goes to the pool."""
@@ -42,6 +45,8 @@ class Discovery:
                 await self._read_app(app, found, put)
 
             await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop)
+            for warning in self._census.warnings() if not self._stop.requested else ():
+                log.warning("%s", warning)
 
         return feed
 

@@ -191,7 +191,9 @@ class Client:
             self.turns.unanswered(sent_at)
             self._tokens.unjudged(token)
             raise
-        verdict = classify_reply(reply.without(token.secret) if reply.body != b"{}" else reply)
+        if reply.status != 200 or reply.body != b"{}":  # nothing of a plain success is ever quoted
+            reply = reply.without(token.secret)
+        verdict = classify_reply(reply)
         log.debug(
             "%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, anyio.current_time() - sent_at
         )

@@ -7,6 +7,7 @@ instead of being sent (RFC 7523).
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -69,6 +70,9 @@ class Mint:
             return self._token(document)
         if reply.status in (400, 401, 403):
             raise AccessError(self._refusal(reply, document or {}, verdict))
+        # A reply that was cut short is asked for again: nothing was changed by asking.
+        if verdict.truncated:
+            verdict = replace(verdict, attempt=AttemptClass.AMBIGUOUS, retryable=True)
         raise ApiError(verdict)
 
     def _form(self) -> dict[str, str]:

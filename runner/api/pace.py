@@ -27,9 +27,9 @@ class PaceTuning:
     """Every constant of the pace, chosen with `tests/benchmarks/ratesim.py`; most have a wide optimum."""
 
     start_burst: int = 10  # requests sent at once at the start: the default concurrency, so ordinary jobs see no ramp
-    ramp_rate: float = 100.0  # requests per second after those, until replies arrive
-    ramp_gain: float = 50.0  # more per second for each accepted reply: bounds the first overshoot, unpaced in 0.1 s
-    doubling: float = 0.5  # seconds to double the pace in search, or one round trip if that is longer
+    ramp_rate: float = 75.0  # requests per second after those, until replies arrive
+    ramp_gain: float = 30.0  # more per second for each accepted reply: bounds the first overshoot, gone within 0.2 s
+    doubling: float = 0.4  # seconds to double the pace in search, or one round trip if that is longer
     doubling_requests: int = 4  # and requests, so that a slow limit is not overrun between two replies
     measured: int = 4  # accepted requests between two refusals from which on they measure the limit
     dip: float = 0.05  # share below the measured limit right after a refusal, while a second one would shut the gate
@@ -37,6 +37,7 @@ class PaceTuning:
     plateau_holds_gated: float = 10.0  # the same after the gate was shut: where a probe costs more, probe less
     plateau_requests: float = 25.0  # and requests, so that refusals stay near 2 % under the slowest limits
     plateau_age: float = 0.25  # but at most this share of the time since the first request: correct early errors early
+    plateau_least: float = 1.5  # and never fewer Retry-Afters than this: a second refusal meanwhile shuts the gate
     lost: int = 3  # refusals in a row with nothing accepted after which the limit counts as unknown again
     steepest_cut: float = 0.5  # one refusal never lowers the pace by more than this factor
     blind_cut: float = 0.9  # nor by more than this after a stretch too short to measure: a real hold looks the same
@@ -227,7 +228,7 @@ class Pace:
         self._history.remove(sent_at)
 
     def hint(self, now: float, *, remaining: int | None, reset_after: float | None, limit: int | None) -> None:
-        """The RateLimit or X-RateLimit headers of a reply (draft-ietf-httpapi-ratelimit-headers), told before its ending is.
+        """A reply's RateLimit or X-RateLimit headers (draft-ietf-httpapi-ratelimit-headers), told before `accepted`.
 
         `remaining` requests are left until `reset_after` seconds from now; those in flight may or may not be counted.
         """
@@ -323,7 +324,7 @@ class Pace:
         tuning = self._tuning
         holds = tuning.plateau_holds_gated if self._gated else tuning.plateau_holds
         seconds = min(holds * self._hold_length, tuning.plateau_age * (self._since - self._started))
-        return max(seconds, self._hold_length, tuning.plateau_requests / rate)
+        return max(seconds, tuning.plateau_least * self._hold_length, tuning.plateau_requests / rate)
 
     def _grow(self, now: float) -> None:
         """In search each request raises the pace."""

@@ -34,12 +34,12 @@ def connector(view: object, app_id: str) -> Connector | None:
         return None
     owners = row.get("userIds")
     return Connector(
-        app_id=_text(row, "appId") or app_id,
+        app_id=app_id,  # the one it is listed under: that is where requests for it go
         connector_id=connector_id,
         name=_text(row, "displayName"),
         state=_state(row),
         catalog_id=_text(row, "catalogId"),
-        owners=tuple(user for user in owners if isinstance(user, str)) if isinstance(owners, list) else (),
+        owners=tuple(filter(None, map(_clean, owners))) if isinstance(owners, list) else (),
     )
 
 
@@ -64,8 +64,11 @@ def _object(parent: object, name: str) -> Mapping[str, Any]:
 
 
 def _text(row: Mapping[str, Any], name: str) -> str | None:
+    return _clean(row.get(name))
+
+
+def _clean(value: object) -> str | None:
     """A non-empty string that can be stored: JSON can hold half of a surrogate pair, UTF-8 cannot."""
-    value = row.get(name)
     if not isinstance(value, str) or not value:
         return None
     return value.encode("utf-8", "replace").decode("utf-8")

@@ -12,10 +12,10 @@ from runner.units import shown
 _SHOWN = 5
 """So many ids are named in one message."""
 
-_REMEMBERED = 50_000
+_REMEMBERED = 20_000
 """So many names and ids of each kind are kept for suggestions."""
 
-_SUGGESTIONS = 10
+_SUGGESTIONS = 3
 """For so many unknown names something nearer is looked for."""
 
 

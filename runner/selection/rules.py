@@ -1,6 +1,7 @@
 """Several patterns at once, and the rules that leave connectors alone."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from runner.model import Exclusion
@@ -73,6 +74,7 @@ class Rules:
                 connectors[compile_pattern(rule.connector).text] = rule
         self._app_rules, self._connector_rules = apps, connectors
         self._apps, self._connectors = Patterns(apps), Patterns(connectors)
+        self._first_for_app = lru_cache(maxsize=256)(self._apps.first)  # asked again for each of its connectors
 
     @property
     def app_patterns(self) -> Patterns:
@@ -86,7 +88,7 @@ class Rules:
 
     def for_app(self, app: Named) -> Exclusion | None:
         """The rule that leaves all of an app alone."""
-        found = self._apps.first(app)
+        found = self._first_for_app(app)
         return None if found is None else self._app_rules[found.text]
 
     def for_connector(self, app: Named, connector: Named) -> Exclusion | None:

@@ -197,9 +197,11 @@ class Journal:
             for statement, rows in statements:
                 self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
+            if not isinstance(error, (sqlite3.Error, OSError, UnicodeError)):
+                raise
             raise StorageError(f"{self._path}: the journal could not be written ({error})") from error
 
 

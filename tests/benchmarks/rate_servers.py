@@ -15,7 +15,7 @@ class Server(Protocol):
 
 
 class Bucket:
-    """A token bucket. `retry`: "nominal" whole seconds while it refills, "real" (refuses all until then), "none", "huge".
+    """A token bucket. `retry`: "nominal" whole seconds while it refills, "real" (refuses all until then), "none", "long".
 
     `penalty`: tokens a refused request costs. `schedule`: (moment, rate) from which another rate holds.
     """
@@ -46,7 +46,7 @@ class Bucket:
         if self.retry == "none":
             return None
         seconds = max(1, math.ceil((1 - self.tokens) / rate))
-        if self.retry == "huge":
+        if self.retry == "long":
             return 20.0 * seconds
         if self.retry == "real":
             if now >= self.shut_until:
@@ -56,7 +56,7 @@ class Bucket:
 
 
 class Leaky:
-    """nginx `limit_req rate=... burst=... nodelay` with `Retry-After: 1`: excess in thousandths, time in milliseconds."""
+    """nginx `limit_req ... nodelay` with `Retry-After: 1`: excess in thousandths of a request, time in milliseconds."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self.rate, self.burst = rate, burst

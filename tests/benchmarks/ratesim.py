@@ -1,4 +1,4 @@
-"""Which control should all workers share under an unknown server limit? A simulation of `runner/api/pace.py` and others.
+"""Which control should all workers share under an unknown limit? A simulation of `runner/api/pace.py` and others.
 
     python -m tests.benchmarks.ratesim            # the scenarios, as the Markdown table in CONTRIBUTING.md
     python -m tests.benchmarks.ratesim --quick    # fewer seeds, N up to 1000
@@ -21,7 +21,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks.rate_controls import CONTROLS, Control, Pace
+from runner.api.pace import Pace
+from tests.benchmarks.rate_controls import CONTROLS, Control
 from tests.benchmarks.rate_servers import Bucket, Leaky, Server, Window
 
 SEND_COST = 0.0004  # seconds
@@ -54,7 +55,7 @@ class Simulation:
 
 
 class Client:
-    """c workers, N targets: FIFO turns before the control; a refused target waits aside, or with `hold` in its worker."""
+    """c workers, N targets, turns first come first served; a refused target waits aside, or (`hold`) in its worker."""
 
     def __init__(
         self,
@@ -179,7 +180,9 @@ class Scenario:
 def bucket(name: str, rate: float, burst: float, latency: float, workers: int, **options: Any) -> Scenario:
     """A scenario with a token bucket; what its options cost beyond the plain bucket's ideal is part of the result."""
     text = f"{name}: R={rate:g} B={burst:g} L={latency:g} c={workers}"
-    return Scenario(text, lambda: Bucket(rate, burst, **options), latency, workers, lambda load: ideal(rate, burst, load))
+    return Scenario(
+        text, lambda: Bucket(rate, burst, **options), latency, workers, lambda load: ideal(rate, burst, load)
+    )
 
 
 def window_ideal(load: Load) -> float:
@@ -212,7 +215,7 @@ SCENARIOS = [
     ),
     bucket("no Retry-After", 10, 20, 0.2, 10, retry="none"),
     bucket("Retry-After is real", 20, 20, 0.1, 20, retry="real"),
-    bucket("Retry-After is 20 times too long", 20, 20, 0.1, 20, retry="huge"),
+    bucket("Retry-After is 20 times too long", 20, 20, 0.1, 20, retry="long"),
     bucket("a refusal costs a token", 10, 20, 0.2, 10, penalty=1.0),
     bucket("a refusal costs a token", 50, 10, 0.1, 50, penalty=1.0),
     bucket("bucket of one", 20, 1, 0.05, 10),
@@ -234,7 +237,7 @@ class Result:
 
 
 def simulate(server: Server, load: Load, control: str, seed: int, hold: bool, patience: float) -> Client:
-    """Run one client, to its end or until patience (seconds) is lost. The naive one always holds: nothing else is naive."""
+    """Run one client to its end, or until patience (seconds) is lost. The naive one always holds its worker."""
     simulation = Simulation(seed)
     client = Client(simulation, CONTROLS[control](simulation.random), server, load, hold=hold or control == "naive")
     simulation.run(patience)
@@ -278,7 +281,9 @@ def neighbours(seeds: int) -> None:
             simulation = Simulation(seed)
             server, load = Bucket(20, 20), Load(2000, 0.1, 10)
             ours = Client(simulation, CONTROLS["**pace**"](simulation.random), server, load)
-            other = Client(simulation, CONTROLS[control](simulation.random), server, Load(2000, 0.1, workers), start=start)
+            other = Client(
+                simulation, CONTROLS[control](simulation.random), server, Load(2000, 0.1, workers), start=start
+            )
             simulation.run(10_000)
             ends.append((ours.end, other.end, ours.refused / ours.sent))
         mean = [statistics.mean(column) for column in zip(*ends, strict=True)]
@@ -312,8 +317,7 @@ def run_point(job: tuple[tuple[float, float, float, int], int, str, bool]) -> Re
 
 def sweep(controls: list[str], hold: bool, worst: int) -> None:
     """The whole grid: how the ratio spreads, and the share of points within the target."""
-    kinds = {"all": lambda point: True, "B=1": lambda point: point[1] == 1, "B=2,3": lambda point: point[1] in (2, 3),
-             "B>=4": lambda point: point[1] >= 4}  # fmt: skip
+    kinds = {"all": (1, math.inf), "B=1": (1, 1), "B=2,3": (2, 3), "B>=4": (4, math.inf)}
     print("| N | control | points | T/ideal p50 / p90 / max | 429 p50 / p90 / max | within T | within 5 % 429 |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     points = list(grid())

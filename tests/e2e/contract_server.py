@@ -27,6 +27,9 @@ Pair = tuple[str, str]
 PATIENCE = 60.0
 """Seconds after which a test that waits for the impossible gives up."""
 
+LULL = 0.1
+"""Seconds for which the tenant listens for a request that should not come."""
+
 _PAST = "/api/v1/apps/"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -158,6 +161,7 @@ class ContractServer:
         self._news = threading.Condition()
         self._gate: threading.Event | None = None
         self._gathering: threading.Barrier | None = None
+        self._lulls = 0
 
     @contextmanager
     def serving(self, tls: ssl.SSLContext | None = None) -> Iterator["ContractServer"]:
@@ -213,13 +217,20 @@ class ContractServer:
             gate.set()
 
     def gather(self, parties: int) -> None:
-        """Answer mutating requests only when `parties` of them are in flight."""
-        self._gathering = threading.Barrier(parties)
+        """Answer mutating requests only when `parties` of them are in flight, and none follows for a moment."""
+        self._gathering = threading.Barrier(parties, lambda: self._listen(parties))
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return when the condition holds; it is looked at whenever a request arrives or is replied to."""
         with self._news:
             assert self._news.wait_for(condition, PATIENCE), f"it never came to that; {len(self.requests)} requests"
+
+    def _listen(self, expected: int) -> None:
+        """Give a client that sends more than it may the time to be caught; a few times are enough."""
+        self._lulls += 1
+        if self._lulls <= 3:
+            with self._news:
+                self._news.wait_for(lambda: self.in_flight > expected, LULL)
 
     def arrived(self, request: Request) -> None:
         """Take note of a request, and say so to who waits."""

@@ -192,7 +192,7 @@ async def test_row_46_a_secret_that_others_can_read_is_used_and_warned_about(
     async with bench(ONE) as b:
         environ = environment(b.server)
         secret.touch(0o644)
-        secret.write_text(environ.pop("CONDUCTORONE_CLIENT_SECRET"))  # noqa: ASYNC240
+        secret.write_text(environ.pop("CONDUCTORONE_CLIENT_SECRET"))
         b.settings = settings.from_environment(environ | {"CONDUCTORONE_CLIENT_SECRET_FILE": str(secret)})
         result = await b.run(job(ONE))
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.api.pace import Pace, PaceTuning
@@ -64,7 +64,9 @@ def test_the_first_requests_go_at_once() -> None:
     for _ in range(TUNING.start_burst):
         assert pace.delay(0.0) == 0.0
         pace.sent(0.0)
-    assert 0 < pace.delay(0.0) <= 1 / TUNING.ramp_rate
+    for _ in range(2):  # what may be made up for
+        pace.sent(0.0)
+    assert 0 < pace.delay(0.0) <= 2 / TUNING.ramp_rate
 
 
 def test_a_server_that_never_refuses_is_soon_sent_all_it_can_take() -> None:
@@ -103,7 +105,7 @@ def test_the_refused_target_waits_at_least_its_retry_after(retry_after: float) -
 def test_no_retry_after_is_too_long_to_be_obeyed(retry_after: float) -> None:
     pace = new_pace()
     assert refuse_one(pace, 0.0, retry_after) >= retry_after
-    assert pace.snapshot(0.0).rate == TUNING.floor or pace.snapshot(0.0).rate is not None
+    assert pace.snapshot(0.0).gate_closed_for == 0
 
 
 @pytest.mark.parametrize("senseless", [None, 0.0, -5.0, math.nan, math.inf])
@@ -116,9 +118,8 @@ def test_guesses_double_while_nothing_passes_and_start_again_once_something_did(
     for _ in range(8):
         waits.append(refuse_one(pace, now, None))
         now += max(waits[-1], pace.delay(now)) + 0.001
-    assert waits == sorted(waits)[: len(waits)] or waits[-1] >= 0.75 * TUNING.backoff_limit
-    assert 0.75 * 2 <= waits[1] <= 1.25 * 2
-    assert max(waits) <= 1.25 * TUNING.backoff_limit
+    for wait, guess in zip(waits, [1, 2, 4, 8, 16, 30, 30, 30], strict=True):
+        assert 0.75 * guess <= wait <= 1.25 * guess
     now += pace.delay(now)
     pace.sent(now)
     pace.accepted(now, now + 0.001)
@@ -178,10 +179,8 @@ def test_nobody_sends_while_the_gate_is_shut_and_what_gathered_behind_it_is_used
     assert sum(moment < opens + 1 for moment in sends) > 75  # 50 of the second itself, and a bucket full of tokens
 
 
-@given(
-    limit=st.floats(2, 200),
-    seconds_of_burst=st.floats(0.25, 10),
-)
+@settings(deadline=None, max_examples=50)
+@given(limit=st.floats(2, 200), seconds_of_burst=st.floats(0.25, 10))
 def test_the_limit_is_found_and_held(limit: float, seconds_of_burst: float) -> None:
     burst = max(4.0, limit * seconds_of_burst)
     pace, server = new_pace(), Bucket(limit, burst)
@@ -260,7 +259,15 @@ def test_an_announced_quota_is_not_overdrawn() -> None:
 
 @pytest.mark.parametrize(
     ("remaining", "reset_after", "limit"),
-    [(None, 30.0, 100), (0, None, 100), (0, 1.0, 100), (0, math.inf, 100), (0, math.nan, 100), (200, 30.0, 100), (-1, 9.0, 5)],
+    [
+        (None, 30.0, 100),
+        (0, None, 100),
+        (0, 1.0, 100),
+        (0, math.inf, 100),
+        (0, math.nan, 100),
+        (200, 30.0, 100),
+        (-1, 9.0, 5),
+    ],
 )
 def test_a_senseless_or_coarse_hint_is_ignored(remaining: int | None, reset_after: float | None, limit: int) -> None:
     pace = new_pace()

@@ -39,6 +39,7 @@ def ruling(selector: Selector, connector: Connector = OKTA, app_name: str | None
         ("/kt/", "Okta"),
         ("/^okta$/", "OKTA"),
         ("/[[]x/", "[x"),
+        ("/^z.rich$/", "Zu\u0308rich"),
         ("/^$/", None),
         ("/", "/"),
     ],

@@ -100,7 +100,7 @@ def recorded(
     entries = list(entries)
     with Store(directory) as store:
         journal = store.journal(begin)
-        journal.plan((planned.seq, planned.target) for planned, _ in entries)
+        journal.plan(planned for planned, _ in entries)
         for planned, result in entries:
             journal.outcome(planned, result)
         journal.commit()
