@@ -36,6 +36,12 @@ _GOOD = (Outcome.CHANGED, Outcome.UNCHANGED)
 class Observer:
     """Told of what a run does, for progress; every method may be left as it is."""
 
+    tick_every: float | None = None
+    """Seconds between calls of `tick`, if there are to be any."""
+
+    def tick(self) -> None:
+        """Time has passed, whether or not anything has happened."""
+
     def abrupt(self, record: RunRecord) -> None:
         """An earlier run of this job ended without an account, and may have left targets uncertain."""
 
@@ -45,8 +51,8 @@ class Observer:
     def finished(self, planned: Planned, result: Result) -> None:
         """A target has its outcome."""
 
-    def planned(self, total: int) -> None:
-        """The plan has grown to `total` targets, and may grow further."""
+    def planned(self, total: int, *, whole: bool) -> None:
+        """The plan has grown to `total` targets; unless it is `whole`, it may grow further."""
 
     def interrupted(self, signal_name: str, in_flight: int) -> None:
         """The first signal: nothing new is started, `in_flight` requests come to their end."""
@@ -120,8 +126,12 @@ class Conduct:
         placed = planned._replace(seq=self._watch.planned)
         self._watch.planned += 1
         self._journal.add(placed)
-        self._context.observer.planned(self._watch.planned)
+        self._context.observer.planned(self._watch.planned, whole=False)
         return placed
+
+    def plan_is_whole(self) -> None:
+        """Nothing is added to the plan any more."""
+        self._context.observer.planned(self._watch.planned, whole=True)
 
     async def supervise(self, waves: Sequence[Wave]) -> None:
         """Do the work, wave after wave, with its watchers beside it; returns when all is done, or left.
@@ -133,6 +143,8 @@ class Conduct:
             watchers.start_soon(self._commit)
             if self._job.limits.deadline is not None:
                 watchers.start_soon(self._keep_the_deadline, self._job.limits.deadline)
+            if self._context.observer.tick_every is not None:
+                watchers.start_soon(self._tick, self._context.observer.tick_every)
             if self._context.signals:
                 watchers.start_soon(self._heed_signals, work)
             with work:
@@ -190,7 +202,7 @@ class Conduct:
         self._journal.commit()  # what is read now, the pool has just written
         concurrency = self._job.limits.concurrency
         verifier = Verifier(self._operation, self._client, self._journal, self._stop, concurrency=concurrency)
-        changed = self._context.store.changed_by_app(self._context.store.run(self._run_id))
+        changed = self._context.store.touched_by_app(self._context.store.run(self._run_id))
         doubts = await verifier.confirm(
             Touched(rows[0].target.app_id, {row.target.connector_id: row for row in rows}) for rows in changed
         )
@@ -221,6 +233,11 @@ class Conduct:
         with _storage_failure_stops(self._stop):
             await self._journal.serve()
 
+    async def _tick(self, seconds: float) -> None:
+        while True:
+            await anyio.sleep(seconds)
+            self._context.observer.tick()
+
     async def _keep_the_deadline(self, seconds: float) -> None:
         await anyio.sleep(seconds)
         self._stop.request(f"the deadline of {seconds:g} s has passed", ExitCode.STOPPED)
@@ -240,10 +257,11 @@ class Conduct:
             work.cancel()
             await anyio.sleep_forever()  # a third signal must not cut the account short
 
-    def close(self, unlisted: Sequence[str] = ()) -> RunResult:
+    def close(self, unlisted: Sequence[str] = (), *, whole: bool = True) -> RunResult:
         """Write the end of the account; a disk that refuses is told in the exit code.
 
-        `unlisted` names the apps of a selection whose connectors could not be had: such a run is not complete.
+        `unlisted` names the apps of a selection whose connectors could not be had, and `whole` says whether the
+        listing came to its end: otherwise the run is not complete, however well its targets fared.
         """
         if unlisted and not self._stop.requested:
             more = f" and {len(unlisted) - 1} more" if len(unlisted) > 1 else ""
@@ -254,7 +272,7 @@ class Conduct:
         try:
             self._journal.commit()
             counts = self._context.store.run(self._run_id).counts
-            exit_code = _exit_code(counts, self._stop, self._job, complete=not unlisted)
+            exit_code = _exit_code(counts, self._stop, self._job, complete=whole and not unlisted)
             tally = (total.requests, total.retries, total.throttled)
             self._journal.finish(self._context.wall(), exit_code, self._stop.reason, tally)
         except StorageError as error:

@@ -5,14 +5,14 @@ everything else. What is found is handed on at once: the first pause leaves as s
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from runner.api.client import Client
 from runner.api.rows import App
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import Connector, Planned
+from runner.model import Connector, Planned, is_id
 from runner.pool import Feed, Put, work_through
-from runner.selection import Census, Judgement, Selector
+from runner.selection import Census, Judgement, Ruling, Selector
 from runner.stop import Stop
 
 log = logging.getLogger(__name__)
@@ -22,9 +22,21 @@ Found = Callable[[App, Connector, Judgement], Planned | None]
 
 
 class Discovery:
-    """One listing of a tenant. `unlisted` names the apps whose connectors could not be had."""
+    """One listing of a tenant: the connectors of the apps of which the selection says one of `rulings`.
 
-    def __init__(self, selector: Selector, client: Client, stop: Stop, *, concurrency: int) -> None:
+    `unlisted` names what could not be had, and `whole` says whether the listing came to its end.
+    """
+
+    def __init__(
+        self,
+        selector: Selector,
+        client: Client,
+        stop: Stop,
+        *,
+        concurrency: int,
+        rulings: Collection[Ruling] = (Ruling.SELECTED,),
+    ) -> None:
+        self._rulings = rulings
         self._census = Census(selector)
         self._client = client
         self._stop = stop
@@ -32,6 +44,7 @@ class Discovery:
         self.apps = 0
         self.connectors = 0  # that are not deleted
         self.unlisted: list[str] = []
+        self.whole = False
 
     def problems(self) -> list[str]:
         """After a whole listing: names of the selection that fit more than one, or nothing."""
@@ -45,19 +58,22 @@ class Discovery:
                 await self._read_app(app, found, put)
 
             await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop)
+            self.whole = not self._stop.requested
             for warning in self._census.warnings() if not self._stop.requested else ():
                 log.warning("%s", warning)
 
         return feed
 
     async def _list_apps(self, put: Put[App]) -> None:
+        seen: set[str] = set()  # pages overlap when the list changes between them
         try:
             async for page in self._client.apps():
                 for app in page:
-                    if app.deleted:
+                    if app.deleted or app.app_id in seen:
                         continue
+                    seen.add(app.app_id)
                     self.apps += 1
-                    if self._census.app(app.app_id, app.name).selected:
+                    if self._census.app(app.app_id, app.name).ruling in self._rulings:
                         await put(app)
         except ApiError as error:
             self._stop.request(f"the tenant's apps could not be listed: {error}", ExitCode.STOPPED)
@@ -65,13 +81,19 @@ class Discovery:
             self._stop.request(str(error), ExitCode.ACCESS)
 
     async def _read_app(self, app: App, found: Found, put: Put[Planned]) -> None:
-        seen: set[str] = set()  # pages overlap when the list changes between them
+        if not is_id(app.app_id):
+            self.unlisted.append(f"app {app.name!r}, whose id {app.app_id[:80]!r} is none")
+            return
+        seen: set[str] = set()
         try:
             async for page in self._client.connectors(app.app_id):
                 for connector in page.connectors:
                     if connector.connector_id in seen:
                         continue
                     seen.add(connector.connector_id)
+                    if not is_id(connector.connector_id):
+                        self.unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
+                        continue
                     self.connectors += not connector.state.deleted
                     planned = found(app, connector, self._census.connector(app.app_id, app.name, connector))
                     if planned is not None:

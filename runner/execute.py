@@ -18,9 +18,9 @@ from runner.api.client import Client
 from runner.api.retry import is_retryable, retrying, until_spent
 from runner.api.turn import Tally
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
-from runner.model import AttemptClass, ConnectorState, OperationName, Outcome, Planned, Result, Verdict
+from runner.model import UNCLEAR, AttemptClass, ConnectorState, OperationName, Outcome, Planned, Result, Verdict
 from runner.operations import Operation
-from runner.policy import CLOCK_SKEW, LAST_LOOK_DELAY, RetryPolicy
+from runner.policy import CLOCK_SKEW, RECHECK_DELAYS, RetryPolicy
 from runner.stop import Stop
 from runner.store import Journal
 
@@ -170,11 +170,12 @@ class Executor:
         if self._operation.name is OperationName.FORCE_SYNC and _began_since(course.planned.before, state):
             raise _Reached(Outcome.CHANGED, "the reply was lost; a read shows a new sync running")
 
-    async def _look_twice(self, course: Course) -> None:
-        """The last reads before a failure is called one: the second for reads that lag behind writes."""
+    async def _look_again_and_again(self, course: Course) -> None:
+        """The last reads before a failure is called one: several, for reads may lag behind writes."""
         await self._look(course)
-        await self._stop.sleep(LAST_LOOK_DELAY)
-        await self._look(course)
+        for delay in RECHECK_DELAYS:
+            await self._stop.sleep(delay)
+            await self._look(course)
 
     def _credit(self, course: Course, now: ConnectorState) -> tuple[Outcome, str]:
         """Whose doing the wanted state is that a read found: ours, or somebody else's."""
@@ -198,14 +199,14 @@ class Executor:
         last = course.last or verdict
         if course.ambiguous and self._operation.lasting:
             try:
-                await self._look_twice(course)
+                await self._look_again_and_again(course)
             except _Reached as reached:
                 return self._result(course, reached.outcome, str(reached))
             except (ApiError, StoppingError, AccessError) as error:
                 log.debug("target %s: the last read failed: %s", course.planned.target, error)
         if course.ambiguous and (course.read is None or last.status == _ACCEPTED or not self._operation.lasting):
             return self._result(course, Outcome.UNKNOWN, "a request was sent; what came of it is not known", last)
-        return self._result(course, Outcome.FAILED, None, last)
+        return self._result(course, Outcome.FAILED, UNCLEAR if course.ambiguous else None, last)
 
     def _interrupted(self, course: Course, why: str) -> Result:
         """The outcome of a target whose attempts the end of the run cut short."""

@@ -54,6 +54,10 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not_attempted"  # the run ended before its turn
 
 
+UNCLEAR = "a request got no clear answer, and reads showed no effect of it"
+"""The detail of a failure that could still turn out to be none, should the request have been held up somewhere."""
+
+
 class Target(NamedTuple):
     """One connector of one app; the pair is the key, a connector id alone is not unique."""
 

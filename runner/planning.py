@@ -5,7 +5,7 @@ anything is sent: a limit on its size, its share of the tenant, waves, or a name
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from runner.api.client import Client
@@ -29,7 +29,7 @@ class Planner:
         self._client = client
         self._stop = stop
         self._selector = Selector(job.select, job.exclude, job.protected, include_protected=include_protected)
-        self._discovery = Discovery(self._selector, client, stop, concurrency=job.limits.concurrency)
+        self._discovery = self._listing((Ruling.SELECTED,))
         self._pairs = [Planned(seq, target, connector_name=target.name) for seq, target in enumerate(job.targets)]
         self._named = frozenset(target[:2] for target in job.targets)
         self._app_names: dict[str, str] = {}
@@ -43,6 +43,11 @@ class Planner:
     def connectors(self) -> int:
         """How many connectors the tenant has, as far as they were listed."""
         return self._discovery.connectors
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the job selects is in its plan."""
+        return self._job.select is None or self._discovery.whole
 
     @property
     def unlisted(self) -> Sequence[str]:
@@ -63,6 +68,8 @@ class Planner:
         if not self._whole_plan_first():
             return None
         found: list[Planned] = []
+        if limit is not None and limit.percent:  # of the tenant, so all of it is counted
+            self._discovery = self._listing(tuple(Ruling))
 
         def keep(app: App, connector: Connector, judgement: Judgement) -> None:
             if judgement.selected and (connector.app_id, connector.connector_id) not in self._named:
@@ -93,7 +100,7 @@ class Planner:
         concurrency = self._job.limits.concurrency
         await with_state(self._pairs, self._client, concurrency=concurrency, stop=self._stop, vet=self._vet)(keep_named)
         if self._job.select is not None:
-            self._discovery = Discovery(self._selector, self._client, self._stop, concurrency=concurrency)
+            self._discovery = self._listing((Ruling.SELECTED, Ruling.EXCLUDED, Ruling.PROTECTED))
             await self._discovery.feed(keep)(_nowhere)
         self._check_listing()
         named.sort(key=lambda planned: planned.seq)
@@ -103,10 +110,9 @@ class Planner:
         """What the conduct works on, and records as its plan before or while it does."""
         known = self._pairs if plan is None else plan
         conduct.plan(known)
-        waves = [Wave(self._feed(part), len(part)) for part in in_waves(known, self._job.waves)]
         if plan is None and self._job.select is not None:
-            waves.append(Wave(self._stream(conduct), 0))
-        return waves
+            return [Wave(self._pairs_and_stream(conduct), len(known))]
+        return [Wave(self._feed(part), len(part)) for part in in_waves(known, self._job.waves)]
 
     def _whole_plan_first(self) -> bool:
         limits = self._job.limits
@@ -114,6 +120,20 @@ class Planner:
         if self._job.select is None:
             return limits.max_targets is not None and limits.max_targets.percent
         return share or limits.max_targets is not None or bool(self._job.waves) or self._selector.needs_whole_listing
+
+    def _listing(self, rulings: Collection[Ruling]) -> Discovery:
+        concurrency = self._job.limits.concurrency
+        return Discovery(self._selector, self._client, self._stop, concurrency=concurrency, rulings=rulings)
+
+    def _pairs_and_stream(self, conduct: Conduct) -> Feed[Planned]:
+        pairs, stream = self._feed(self._pairs), self._stream(conduct)
+
+        async def feed(put: Put[Planned]) -> None:
+            await pairs(put)
+            await stream(put)
+            conduct.plan_is_whole()
+
+        return feed
 
     def _stream(self, conduct: Conduct) -> Feed[Planned]:
         def plan(app: App, connector: Connector, judgement: Judgement) -> Planned | None:

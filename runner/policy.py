@@ -103,9 +103,6 @@ TOKEN_LEEWAY = 60.0
 RECHECK_DELAYS = (1.0, 3.0, 6.0)
 """Seconds between reads of a connector that does not show yet what the tenant accepted."""
 
-LAST_LOOK_DELAY = 3.0
-"""Seconds between the two reads that make a failure of a target whose request got no clear answer."""
-
 CLOCK_SKEW = 120.0
 """Seconds by which the tenant's clock may differ before a mark is taken for somebody else's."""
 

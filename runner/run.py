@@ -46,7 +46,7 @@ async def run(job: Job, context: Context) -> RunResult:
             journal = store.journal(_start(job, context, run_id, started_at))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))
-        return conduct.close(planner.unlisted)
+        return conduct.close(planner.unlisted, whole=planner.whole)
 
 
 async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], context: Context) -> RunResult:

@@ -94,12 +94,15 @@ class Verifier:
             self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:
             return
-        self._doubts += [Doubt(target, why) for target in targets.values()]
+        self._doubts += [Doubt(target, why) for target in targets.values() if target.outcome is Outcome.CHANGED]
 
     def _judge(self, target: TargetRecord, connector: Connector) -> None:
         now = connector.state
         if self._operation.reached(now):
-            self._journal.verified(target.seq, Outcome.CHANGED, None, now)
+            late = None if target.outcome is Outcome.CHANGED else "the request took effect late; a read shows it"
+            self._journal.verified(target.seq, Outcome.CHANGED, late, now)
+        elif target.outcome is not Outcome.CHANGED:
+            return  # as bad as it was
         elif _same(target.before, now):
             self._doubts.append(Doubt(target, _NO_EFFECT, without_effect=True))
         else:

@@ -4,26 +4,28 @@
     pip install -e '.[dev]'
     python .github/pictures/make.py
 
-A tenant is served on a loopback port, with an unreliable API behind a rate limit; `freeze.yaml` beside this file is
-run against it in a pseudo-terminal. `terminal.svg` is what the terminal shows afterwards, `report-light.png` and
-`report-dark.png` what a browser shows of the HTML report. Which request meets which fault follows from the seed.
+`freeze.yaml` beside this file is run in a pseudo-terminal against the sandbox, an unreliable API behind a rate limit.
+`terminal.svg` is what the terminal shows afterwards, `report-*.png` and `course-*.png` are what a browser shows of the
+HTML report: its verdict, and the course of the run. Which request meets which fault follows from the seed; run id, port
+and times differ from run to run.
 """
 
 import contextlib
 import fcntl
+import io
 import os
 import pty
+import re
+import shlex
 import shutil
-import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import ViewportSize, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -33,12 +35,11 @@ PICTURES = HERE.parent
 COMMAND = Path(sys.executable).with_name("c1-runner")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-TENANT = ("--apps", "16", "--connectors", "72")
-FAULTS = "latency=120ms,jitter=0.5,limit=12/s,burst=8,error=22%,drop=6%,error_after=6%,seed=11"
-SHOWN = "c1-runner run freeze.yaml --report freeze.html"
+FAULTS = "latency=150ms,jitter=0.5,limit=6/s,burst=6,error=35%,drop=8%,seed=5"
+TYPED = f"c1-runner run freeze.yaml --report freeze.html \\\n    --sandbox --faults {FAULTS}"
 
-COLUMNS, ROWS = 104, 40
-VIEWPORT = ViewportSize(width=1180, height=1330)
+COLUMNS, ROWS = 118, 40
+VIEWPORT = ViewportSize(width=1180, height=900)
 
 # Readable on a light and on a dark page, since the picture brings its own background.
 THEME = TerminalTheme(
@@ -50,20 +51,25 @@ THEME = TerminalTheme(
             (130, 230, 237), (240, 246, 252)],
 )  # fmt: skip
 
+MARGIN = 18
+ABOVE = 28  # pixels between the end of a picture and the heading behind it
+
 # The frame of the picture. It names fonts of the reader's machine: a picture in a README may fetch nothing.
 SVG = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="A run in a terminal">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 WIDTH HEIGHT" role="img" aria-label="A run in a terminal">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
-  font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width; }}
+  font-size: {char_height}px; line-height: {line_height}px; }}
 {styles}
 </style>
 <defs>
-<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
 {lines}
 </defs>
-<rect width="{width}" height="{height}" rx="8" fill="#161b22"/>
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+<rect width="WIDTH" height="HEIGHT" rx="8" fill="#161b22"/>
+<g transform="translate(MARGIN, MARGIN)" clip-path="url(#{unique_id}-clip-terminal)">
 {backgrounds}
 <g class="{unique_id}-matrix">
 {matrix}
@@ -74,40 +80,26 @@ SVG = """\
 
 
 def main() -> None:
-    """Run the job once, and draw both pictures from that run."""
+    """Run the job once, and make all pictures of that run."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         shutil.copy(HERE / "freeze.yaml", directory)
-        with sandbox() as variables:
-            output = in_terminal(directory, variables)
-        draw_terminal(output)
+        draw_terminal(in_terminal(directory))
         draw_report(directory / "freeze.html")
 
 
-@contextlib.contextmanager
-def sandbox() -> Iterator[dict[str, str]]:
-    """A simulated tenant on a loopback port; yields the variables that lead to it."""
-    process = subprocess.Popen(
-        [COMMAND, "sandbox", *TENANT, "--faults", FAULTS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
-    pairs = (line.removeprefix("export ").strip().partition("=") for line in lines)
-    try:
-        yield {name: value.strip("'") for name, _, value in pairs}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def in_terminal(directory: Path, variables: dict[str, str]) -> str:
-    """Run the command in a pseudo-terminal; returns its recap, colours included (the bar on stderr is left out)."""
+def in_terminal(directory: Path) -> str:
+    """Run the command in a pseudo-terminal; returns its recap, colours included."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "TERM": "xterm-256color", **variables}
-    process = subprocess.Popen(
-        [COMMAND, *SHOWN.split()[1:]], cwd=directory, env=environment, stdout=terminal, stderr=subprocess.PIPE
-    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "TERM": "xterm-256color",
+        "LOGNAME": "ops",
+        "C1_RUNNER_PROGRESS": "none",
+    }
+    process = subprocess.Popen([COMMAND, *shlex.split(TYPED)[1:]], cwd=directory, env=environment, stdout=terminal)
     os.close(terminal)
     chunks = []
     with contextlib.suppress(OSError):  # the other end is closed
@@ -120,22 +112,41 @@ def in_terminal(directory: Path, variables: dict[str, str]) -> str:
 
 def draw_terminal(output: str) -> None:
     """Draw what a terminal shows of the run."""
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115, PTH123
-    console.print(Text("$ ", style="bright_black"), Text(SHOWN, style="bold"), sep="")
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(Text("$ ", style="bright_black"), Text(TYPED, style="bold"), sep="")
     console.print(Text.from_ansi(output.rstrip("\n")))
     picture = console.export_svg(title="", theme=THEME, code_format=SVG, unique_id="c1")
-    (PICTURES / "terminal.svg").write_text(picture, encoding="utf-8")
+    size = re.search(r'width="([0-9.]+)" height="([0-9.]+)"', picture)
+    assert size is not None
+    for name, value in (("WIDTH", float(size[1])), ("HEIGHT", float(size[2]))):
+        picture = picture.replace(name, f"{value + 2 * MARGIN:.0f}")
+    (PICTURES / "terminal.svg").write_text(picture.replace("MARGIN", str(MARGIN)), encoding="utf-8")
 
 
 def draw_report(report: Path) -> None:
-    """Photograph the upper part of the HTML report, light and dark."""
+    """Photograph the verdict and the course of the run in the HTML report, light and dark."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport=VIEWPORT, color_scheme=scheme)
             page.goto(report.as_uri())
-            page.screenshot(path=PICTURES / f"report-{scheme}.png")
+            photograph(page, None, "What was asked", PICTURES / f"report-{scheme}.png")
+            photograph(page, "How it went", "Every connector", PICTURES / f"course-{scheme}.png")
         browser.close()
+
+
+def photograph(page: Page, first: str | None, behind: str, path: Path) -> None:
+    """Photograph a page from one heading (None: from its top) to just above another one."""
+    top, bottom = (0.0 if text is None else top_of(page, text) - ABOVE for text in (first, behind))
+    clip = FloatRect(x=0, y=top, width=VIEWPORT["width"], height=bottom - top)
+    page.screenshot(path=path, clip=clip, full_page=True)
+
+
+def top_of(page: Page, heading: str) -> float:
+    """Where a heading begins, in pixels from the top of the page."""
+    box = page.get_by_role("heading", name=heading, exact=True).bounding_box()
+    assert box is not None
+    return box["y"]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a finished run leaves behind: the report files, the recap on stdout, the exit code."""
 
+import contextlib
 import os
 import shlex
 import sys
@@ -39,7 +40,9 @@ class Hints:
         return commands
 
     def _command(self, command: str) -> str:
-        return command if self.state_dir is None else f"{command} --state-dir {shlex.quote(str(self.state_dir))}"
+        if self.state_dir is None or str(self.state_dir) == os.environ.get("C1_RUNNER_STATE_DIR"):
+            return command
+        return f"{command} --state-dir {shlex.quote(str(self.state_dir))}"
 
 
 def account(
@@ -51,6 +54,7 @@ def account(
         record = store.run(result.run_id)
         with undisturbed():
             written = [] if result.abandoned else _write_reports(store, record, reports)
+        _append_step_summary(store, record)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
     except StorageError as error:
@@ -80,6 +84,14 @@ def _write_reports(store: Store, record: RunRecord, templates: Sequence[str]) ->
     for path in paths:
         report.write(path, record, store.targets(record))
     return paths
+
+
+def _append_step_summary(store: Store, record: RunRecord) -> None:
+    """On a CI system that asks for a summary in Markdown, it gets one; it is no report that anybody relies on."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as out:
+            report.render("markdown", record, store.targets(record), out)
 
 
 def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints: Hints, output_format: str) -> None:

@@ -39,7 +39,8 @@ def _command(operation: OperationName, word: str) -> click.Command:
             job = prepare(overrides.apply(_job(operation, word, targets, everything=everything)), manner)
             _check(job, everything=everything)
             if not yes:
-                _confirm(look_ahead(job, manner, sandbox=sandbox, faults=faults), targets_path)
+                _check_terminal(targets_path)
+                _confirm(look_ahead(job, manner, sandbox=sandbox, faults=faults))
             return carry_out(job, manner, engine.run, store=store, sandbox=sandbox, faults=faults)
 
     command.__doc__ = _help(word, OPERATIONS[operation].would_be)
@@ -55,7 +56,7 @@ _OPTIONS = (
     click.option("--targets", "targets_path", metavar="FILE",
                  help="Pairs from a file, - for standard input: APP/CONNECTOR lines, CSV or NDJSON."),
     click.option("--from-run", metavar="RUN", help="The targets of an earlier run."),
-    click.option("--only", type=options.Outcomes(), metavar="OUTCOMES",
+    click.option("--only", type=options.Outcomes(tuple(Outcome)), metavar="OUTCOMES",
                  help="With --from-run: those with these outcomes, such as failed,unknown."),
     click.option("--yes", is_flag=True, envvar="C1_RUNNER_YES", show_envvar=True,
                  help="Do not ask; needed where there is no terminal."),
@@ -73,7 +74,7 @@ def _help(word: str, done: str) -> str:
     Examples:
       c1-runner {word} 2aHRcore/2bWorkdayUS
       c1-runner {word} --all --reason "INC-77" --exclude "Payroll*" --yes
-      jq -r .pair connectors.ndjson | c1-runner {word} --targets - --yes
+      c1-runner connectors --select "AWS*" --format csv | c1-runner {word} --targets - --yes
     """
 
 
@@ -89,10 +90,13 @@ def _check(job: Job, *, everything: bool) -> None:
         raise click.UsageError('--all needs a --reason, such as --reason "INC-77: directory outage"')
 
 
-def _confirm(shown: Preview, targets_path: str | None) -> None:
-    """Show what would happen and ask for the tenant's name; anything else ends it, with nothing sent."""
+def _check_terminal(targets_path: str | None) -> None:
     if not sys.stdin.isatty() or not sys.stderr.isatty() or targets_path == "-":
         raise UsageError("there is no terminal to ask on: add --yes. Nothing was sent")
+
+
+def _confirm(shown: Preview) -> None:
+    """Show what would happen and ask for the tenant's name; anything else ends it, with nothing sent."""
     tenant = shown.run.tenant
     if shown.apps:
         click.echo(f"{tenant} has {shown.apps} apps with {shown.connectors} connectors.", err=True)

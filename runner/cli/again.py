@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 from runner.cli import options, state
 from runner.cli.carry_out import carry_out, prepare
 from runner.conduct import Context
+from runner.errors import NothingSelectedError
 from runner.model import Job, Outcome, RunResult
 from runner.run import OPEN, proceed
 from runner.store import RunRecord, Store
@@ -16,7 +17,7 @@ from runner.store import RunRecord, Store
 @click.option(
     "--only",
     "outcomes",
-    type=options.Outcomes(),
+    type=options.Outcomes(options.REPEATABLE),
     metavar="OUTCOMES",
     help="What to work on. Default: unknown,not_attempted.",
 )
@@ -37,6 +38,9 @@ def continue_(
     with Store(state.directory(manner.state_dir)) as store:
         record = store.run(run_id)
         job = prepare(overrides.apply(_job(record)), manner)
+        if record.finished_at is not None and not any(record.counts[outcome] for outcome in outcomes or OPEN):
+            words = " or ".join(outcomes or OPEN)
+            raise NothingSelectedError(f"run {record.run_id} has no target that is {words}: nothing to go on with")
 
         async def work(job: Job, context: Context) -> RunResult:
             return await proceed(record, job, outcomes or OPEN, context)

@@ -1,15 +1,19 @@
 """`report` and `runs`: what the state directory knows of earlier runs."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from runner import report as reports_of
+from runner import units
 from runner.cli import options, state
 from runner.cli.account import render_to_stdout
+from runner.cli.table import print_table
 from runner.errors import ExitCode
 from runner.model import Outcome
+from runner.report.text import shortened
 from runner.store import RunRecord, Store
 
 
@@ -40,24 +44,77 @@ def report(run_id: str | None, reports: tuple[str, ...], output_format: str, sta
     return ExitCode.OK
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @options.state_dir
-def runs(state_dir: Path | None) -> None:
-    """List the runs that the state directory knows, the newest first.
+@click.pass_context
+def runs(ctx: click.Context, state_dir: Path | None) -> None:
+    """List the runs that the state directory knows, the newest first; or compare them, or tidy up.
 
     \b
-    Example:
+    Examples:
       c1-runner runs
+      c1-runner runs diff 20261122-0215 20261123-0215
+      c1-runner runs prune --keep 90d
     """
+    ctx.obj = state_dir
+    if ctx.invoked_subcommand is not None:
+        return
     with Store(state.directory(state_dir)) as store:
         records = store.runs()
     if not records:
         click.echo("no runs yet", err=True)
         return
-    rows = [_HEADER, *(_row(record) for record in records)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table(_HEADER, [_row(record) for record in records])
+
+
+@runs.command()
+@click.argument("older")
+@click.argument("newer")
+@click.pass_obj
+def diff(state_dir: Path | None, older: str, newer: str) -> int:
+    """Say which connectors two runs treated differently, and how.
+
+    \b
+    Example:
+      c1-runner runs diff 20261122-0215 20261123-0215
+    """
+    with Store(state.directory(state_dir)) as store:
+        first, second = ({row.target[:2]: row for row in store.targets(store.run(run_id))} for run_id in (older, newer))
+    rows = []
+    for key in sorted(first.keys() | second.keys()):
+        before, after = first.get(key), second.get(key)
+        words = ("not in it" if before is None else before.outcome, "not in it" if after is None else after.outcome)
+        if words[0] != words[1]:
+            name = next((row.connector_name for row in (after, before) if row and row.connector_name), "")
+            rows.append(("/".join(key), shortened(name or "", 60), *words))
+    if rows:
+        print_table(("ID", "CONNECTOR", older, newer), rows)
+    else:
+        click.echo(f"the {len(first)} connectors of {older} and the {len(second)} of {newer} fared alike")
+    return ExitCode.OK
+
+
+@runs.command()
+@click.option(
+    "--keep",
+    type=options.Unit("duration", units.duration),
+    required=True,
+    help="Runs that are younger than this stay, such as 90d.",
+)
+@click.pass_obj
+def prune(state_dir: Path | None, keep: float) -> int:
+    """Remove old runs from the state directory; never one whose pauses may still be in force.
+
+    \b
+    Example:
+      c1-runner runs prune --keep 90d
+    """
+    with Store(state.directory(state_dir)) as store:
+        removed, kept = store.prune(time.time() - keep)
+    click.echo(f"{removed} run{'' if removed == 1 else 's'} removed")
+    if kept:
+        click.echo(f"{kept} old run{' is' if kept == 1 else 's are'} kept: what they have paused was not resumed since")
+    return ExitCode.OK
 
 
 _HEADER = ("RUN", "STARTED (UTC)", "JOB", "OPERATION", "TENANT", "TARGETS", "RESULT", "EXIT")

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,9 +35,12 @@ class Unit(click.ParamType[object]):
 
 
 class Outcomes(click.ParamType[tuple[Outcome, ...]]):
-    """A list of outcomes that can be repeated, separated by commas."""
+    """A list of outcomes, separated by commas."""
 
     name = "outcomes"
+
+    def __init__(self, choice: Sequence[Outcome]) -> None:
+        self._choice = choice
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Outcome, ...]:
         """The outcomes; anything else is refused with the list of words."""
@@ -45,12 +48,12 @@ class Outcomes(click.ParamType[tuple[Outcome, ...]]):
             return value
         words = [word.strip() for word in str(value).split(",")]
         for word in words:
-            if word not in _REPEATABLE:
-                self.fail(f"{word!r} cannot be repeated; choose from {', '.join(_REPEATABLE)}", param, ctx)
+            if word not in self._choice:
+                self.fail(f"{word!r}: choose from {', '.join(self._choice)}", param, ctx)
         return tuple(Outcome(word) for word in words)
 
 
-_REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED, Outcome.SKIPPED)
+REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED, Outcome.SKIPPED)
 
 
 def _whole(bounds: policy.Bounds) -> click.IntRange:
@@ -113,7 +116,7 @@ _OVERRIDES = (
     _option("--attempts", type=_whole(policy.ATTEMPTS), envvar="C1_RUNNER_ATTEMPTS",
                  help="Attempts per target; throttling uses up none."),
     _option("--no-preflight", is_flag=True, envvar="C1_RUNNER_NO_PREFLIGHT",
-                 help="Do not read the state before: every target is sent a request, and none can be undone."),
+                 help="Do not read the state before: every target gets a request, also what is paused already."),
     _option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
                  help="Do not read the state afterwards: a change rests on the tenant's word."),
     _option("--exclude", multiple=True, metavar="PATTERN",
@@ -211,6 +214,6 @@ _VERBOSITY = (
     _option("-v", "--verbose", count=True, help="Log more on stderr; twice for each request."),
     _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
                  envvar="C1_RUNNER_LOG_FORMAT", help="Log lines for people or for machines."),
-    _option("--progress", type=click.Choice(["auto", "bar", "text", "none"]), default="auto", show_default=True,
+    _option("--progress", type=click.Choice(["auto", "bar", "text", "json", "none"]), default="auto", show_default=True,
                  envvar="C1_RUNNER_PROGRESS", help="auto: a bar on a terminal, else a line a minute."),
 )  # fmt: skip

@@ -1,5 +1,6 @@
-"""Progress on stderr: a bar on a terminal, a line a minute elsewhere, nothing in between."""
+"""Progress on stderr: a bar on a terminal, a line a minute elsewhere, JSON for programs, or nothing."""
 
+import json
 import sys
 import time
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -8,17 +9,21 @@ from typing import TYPE_CHECKING, Self
 from runner.api.client import Client
 from runner.conduct import Observer
 from runner.model import Outcome, Planned, Result
+from runner.report.text import plain, shortened
 from runner.store import RunRecord
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY = 60.0
-"""Seconds between lines where there is no terminal; a shorter run prints none."""
+"""Seconds between lines where there is no terminal."""
+
+_BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
 
-def _say(line: str) -> None:
-    with suppress(OSError):  # a reader of stderr that left must not end the run
+def say(line: str) -> None:
+    """A line on stderr; a reader that left must not end the run."""
+    with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
@@ -28,7 +33,7 @@ class Silent(Observer, AbstractContextManager["Silent"]):
     def abrupt(self, record: RunRecord) -> None:
         """Say that an earlier run left things open, and how to go on with it."""
         uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
-        _say(
+        say(
             f"c1-runner: run {record.run_id} of this job ended abruptly: {uncertain} uncertain, {open_} not attempted; "
             f"`c1-runner continue {record.run_id}` finishes it"
         )
@@ -36,58 +41,126 @@ class Silent(Observer, AbstractContextManager["Silent"]):
     def interrupted(self, signal_name: str, in_flight: int) -> None:
         """Say at once that the signal was heard."""
         requests = f"{in_flight} request{'' if in_flight == 1 else 's'} in flight"
-        _say(f"c1-runner: {signal_name} received: nothing new is started, waiting for {requests}; again to leave now")
+        say(f"c1-runner: {signal_name} received: nothing new is started, waiting for {requests}; again to leave now")
 
     def __exit__(self, *_: object) -> None:
         """Nothing to end."""
 
 
-class Lines(Silent):
-    """A line a minute."""
+class Counting(Silent):
+    """Knows how far the run is."""
 
     def __init__(self) -> None:
-        self._done = self._bad = self._total = 0
+        self.run_id = ""
+        self.done = self.bad = self.total = 0
+        self.growing = False  # the plan is not known to its end yet
+        self.client: Client | None = None
+
+    def started(self, run_id: str, total: int, client: Client) -> None:
+        """Remember what the run works on."""
+        self.run_id, self.total, self.client = run_id, total, client
+
+    def planned(self, total: int, *, whole: bool) -> None:
+        """The plan has grown, or is known to its end."""
+        self.total, self.growing = total, not whole
+
+    def finished(self, planned: Planned, result: Result) -> None:
+        """Count."""
+        self.done += 1
+        self.bad += result.outcome in _BAD
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        return f"{self.done} of {self.total}{' found so far' if self.growing else ''}"
+
+    @property
+    def state(self) -> str:
+        """What it waits for, in words; empty while it simply works."""
+        if self.client is None:
+            return ""
+        turns = self.client.turns
+        pace = turns.snapshot()
+        if turns.outage:
+            return "the tenant does not answer: one request every half minute until it does"
+        if pace.gate_closed_for > 0:
+            return f"the tenant asks to wait {pace.gate_closed_for:.0f} s"
+        if pace.rate is not None:
+            return f"limit about {pace.rate:.2g}/s"
+        return ""
+
+
+class Lines(Counting):
+    """A line a minute; `chatty` adds one at the start and one at the end."""
+
+    def __init__(self, *, chatty: bool) -> None:
+        super().__init__()
+        self._chatty = chatty
         self._next = time.monotonic() + LINE_EVERY
 
     def started(self, run_id: str, total: int, client: Client) -> None:
-        """Remember how many there are."""
-        self._total = total
+        """Say what begins, if asked to."""
+        super().started(run_id, total, client)
+        if self._chatty:
+            say(f"run {run_id}: {total or 'a selection of'} connectors")
 
-    def finished(self, planned: Planned, result: Result) -> None:
-        """Count, and say so when a minute is over."""
-        self._done += 1
-        self._bad += result.outcome in (Outcome.FAILED, Outcome.UNKNOWN)
+    tick_every = 1.0
+
+    def tick(self) -> None:
+        """Say how far it is when a minute is over."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LINE_EVERY
-            _say(f"{self._done} of {self._total} done, {self._bad} failed or unknown")
+            self._say_how_far()
+
+    def __exit__(self, *_: object) -> None:
+        if self._chatty:
+            self._say_how_far()
+
+    def _say_how_far(self) -> None:
+        extra = "".join(
+            f", {words}" for words in (f"{self.bad} failed or unknown" if self.bad else "", self.state) if words
+        )
+        say(f"run {self.run_id}: {self.progress} done{extra}")
 
 
-class Bar(Silent):
-    """A bar that says in words what the run is waiting for."""
+class JsonLines(Silent):
+    """An object per event."""
+
+    def started(self, run_id: str, total: int, client: Client) -> None:
+        """The run begins."""
+        say(json.dumps({"event": "started", "run_id": run_id, "targets": total}))
+
+    def finished(self, planned: Planned, result: Result) -> None:
+        """A target is done."""
+        line = {"event": "finished", "target": str(planned.target), "outcome": result.outcome, "error": result.error}
+        say(json.dumps(line))
+
+    def verifying(self) -> None:
+        """All targets are done."""
+        say(json.dumps({"event": "verifying"}))
+
+
+class Bar(Counting):
+    """A bar; above it each failure as it comes, in it what the run is waiting for."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._stack = ExitStack()
-        self._progress: Progress | None = None
+        self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._client: Client | None = None
-        self._bad = 0
+
+    tick_every = 0.2
+
+    def tick(self) -> None:
+        """Draw it anew: a wait is counted down even when nothing happens."""
+        if self._bar is not None:
+            self._bar.refresh()
 
     def __enter__(self) -> Self:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from runner.cli.bar import bar
 
-        self._progress = self._stack.enter_context(
-            Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[note]}"),
-                console=Console(stderr=True),
-                transient=True,
-            )
-        )
+        self._bar = self._stack.enter_context(bar(self))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,32 +168,41 @@ class Bar(Silent):
 
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Draw the bar."""
-        self._client = client
-        if self._progress is not None:
-            self._task = self._progress.add_task(run_id, total=total, note="")
+        super().started(run_id, total, client)
+        if self._bar is not None:
+            self._task = self._bar.add_task("", total=total or None)
+
+    def planned(self, total: int, *, whole: bool) -> None:
+        """Lengthen the bar."""
+        super().planned(total, whole=whole)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=total)
 
     def finished(self, planned: Planned, result: Result) -> None:
-        """Move the bar on."""
-        self._bad += result.outcome in (Outcome.FAILED, Outcome.UNKNOWN)
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, advance=1, note=self._note())
+        """Move the bar on; a failure gets a line of its own above it."""
+        super().finished(planned, result)
+        if self._bar is None or self._task is None:
+            return
+        self._bar.update(self._task, advance=1)
+        if result.outcome in _BAD:
+            name = f"{shortened(planned.connector_name, 60)}  " if planned.connector_name else ""
+            why = plain(result.error or result.detail or "")
+            self._bar.console.print(
+                f"{result.outcome}: {name}{planned.target}: {why}", markup=False, highlight=False, soft_wrap=True
+            )
 
     def verifying(self) -> None:
         """Say what goes on after the last target."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, note="verifying")
-
-    def _note(self) -> str:
-        parts = [f"{self._bad} failed or unknown"] if self._bad else []
-        if self._client is not None and self._client.total.throttled:
-            parts.append(f"{self._client.total.throttled} throttled")
-        return ", ".join(parts)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description="verifying")
 
 
 def observer(kind: str, *, quiet: bool) -> Silent:
     """The observer for `--progress`; use it as a context manager around the run."""
     if quiet or kind == "none":
         return Silent()
+    if kind == "json":
+        return JsonLines()
     if kind == "bar" or (kind == "auto" and sys.stderr.isatty()):
         return Bar()
-    return Lines()
+    return Lines(chatty=kind == "text")

@@ -1,5 +1,7 @@
 """`run` and `plan`: a job file, carried out or only looked at."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -84,7 +86,7 @@ def plan(
     shown = look_ahead(job, manner, sandbox=sandbox, faults=faults)
     for template in job.reports:
         report.write(report.expand(template, shown.run), shown.run, shown.targets)
-    command = f"c1-runner run {job_path}"
+    command = shlex.join(["c1-runner", "run", *sys.argv[2:]])  # with the same options
     if output is not None:
         planfile.save(output, job, shown)
         command = f"c1-runner run --plan {output}"

@@ -14,6 +14,7 @@ import click
 from runner.api.client import Client
 from runner.api.rows import App
 from runner.cli import logs, options, state
+from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, OutageError, RunnerError
@@ -167,7 +168,7 @@ def _print(seen: Sequence[Seen], output_format: str) -> None:
         writer.writerow(_FIELDS)
         writer.writerows([_guarded(value) for value in row.values()] for row in rows)
     else:
-        _print_table(rows)
+        print_table(_HEADER, [_cells(row) for row in rows])
 
 
 def _guarded(value: object) -> str:
@@ -176,11 +177,7 @@ def _guarded(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    lines = [("APP", "CONNECTOR", "STATE", "SINCE", "BY", "WHY", "ID"), *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+_HEADER = ("APP", "CONNECTOR", "STATE", "SINCE", "BY", "WHY", "ID")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

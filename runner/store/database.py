@@ -106,13 +106,21 @@ class Store:
             raise UsageError(f"{self.path}: {run_id!r} is the beginning of several runs: {some}")
         return matches[0]
 
+    def prune(self, before: float) -> tuple[int, int]:
+        """Remove the runs that ended before this moment (epoch seconds); returns how many were removed, and kept.
+
+        A run that paused something which no later run has resumed is kept: its receipts are still needed.
+        """
+        with storage_errors(self.path):
+            return records.prune(self.connection, before)
+
     def targets(self, run: RunRecord) -> Iterator[TargetRecord]:
         """The planned targets of a run in plan order, read one by one from a connection of their own."""
         return self._read(lambda connection: records.targets(connection, run))
 
-    def changed_by_app(self, run: RunRecord) -> Iterator[list[TargetRecord]]:
-        """The targets that a run has changed so far, app by app."""
-        return self._read(lambda connection: records.changed_by_app(connection, run))
+    def touched_by_app(self, run: RunRecord) -> Iterator[list[TargetRecord]]:
+        """The targets that a run has changed so far, or may have, app by app."""
+        return self._read(lambda connection: records.touched_by_app(connection, run))
 
     def open_targets(
         self, run: RunRecord, outcomes: Collection[Outcome]

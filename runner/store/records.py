@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from runner.model import ConnectorState, Outcome, Target
+from runner.model import UNCLEAR, ConnectorState, Outcome, Target
 
 # What a crash left open is said here, once, for every reader: an intent without an outcome may have been
 # applied, a target without an intent was never sent.
@@ -108,6 +108,26 @@ def receipts(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str
     return found
 
 
+_IN_FORCE = """
+    operation = 'pause' AND EXISTS (
+        SELECT 1 FROM targets paused WHERE paused.run = runs.run
+            AND (outcome IN ('changed', 'unknown') OR (outcome IS NULL AND intent_at IS NOT NULL))
+            AND NOT EXISTS (
+                SELECT 1 FROM targets resumed JOIN runs later USING (run)
+                WHERE later.operation = 'resume' AND later.tenant = runs.tenant AND later.run > runs.run
+                    AND resumed.app_id = paused.app_id AND resumed.connector_id = paused.connector_id
+                    AND resumed.outcome IN ('changed', 'unchanged')))
+"""
+
+
+def prune(connection: sqlite3.Connection, before: float) -> tuple[int, int]:
+    """Remove old runs, but none whose pauses may be in force; returns how many were removed and how many kept."""
+    old = "coalesce(finished_at, started_at) < ?"
+    removed = connection.execute(f"DELETE FROM runs WHERE {old} AND NOT ({_IN_FORCE})", (before,)).rowcount
+    kept = connection.execute(f"SELECT count(*) FROM runs WHERE {old}", (before,)).fetchone()[0]
+    return removed, int(kept)
+
+
 def all_runs(connection: sqlite3.Connection) -> list[RunRecord]:
     """Every run, the newest first."""
     return _runs(connection, "", ())
@@ -150,9 +170,10 @@ def targets(connection: sqlite3.Connection, run: RunRecord) -> Iterator[TargetRe
     return map(_target, cursor)
 
 
-def changed_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[list[TargetRecord]]:
-    """The targets that a run has changed so far, app by app."""
-    cursor = connection.execute(f"{_TARGETS} AND outcome = 'changed' ORDER BY app_id, seq", (_OPEN_INTENT, run.run))
+def touched_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[list[TargetRecord]]:
+    """The targets that a run has changed so far, or may have, app by app."""
+    where = "AND (outcome = 'changed' OR detail = ?) ORDER BY app_id, seq"
+    cursor = connection.execute(f"{_TARGETS} {where}", (_OPEN_INTENT, run.run, UNCLEAR))
     for _, rows in itertools.groupby(map(_target, cursor), key=lambda target: target.target.app_id):
         yield list(rows)
 

@@ -326,8 +326,9 @@ def sweep(controls: list[str], hold: bool, worst: int) -> None:
             jobs = [(point, targets, control, hold) for point in points]
             results = list(zip(points, executor.map(run_point, jobs, chunksize=8), strict=True))
             limit = 1.15 if targets == 1000 else 1.05
-            for kind, belongs in kinds.items():
-                print(_spread(f"{targets} | {control} | {kind}", [r for point, r in results if belongs(point)], limit))
+            for kind, (least, most) in kinds.items():
+                among = [result for point, result in results if least <= point[1] <= most]
+                print(_spread(f"{targets} | {control} | {kind}", among, limit))
             for point, result in sorted(results, key=lambda item: -item[1].ratio)[:worst]:
                 print("    worst: R={:g} B={:g} L={:g} c={:g}".format(*point), result)
 

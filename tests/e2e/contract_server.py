@@ -279,7 +279,9 @@ class ContractServer:
         if segments := _mutation(request):
             return self._mutate(segments[0], segments[1], segments[2])
         if (request.method, request.path) == ("GET", "/api/v1/apps"):
-            apps = [{"id": app_id, "displayName": f"App {app_id}"} for app_id in dict(self.rows)]
+            apps = [
+                {"id": app_id, "displayName": f"App {app_id}"} for app_id in dict.fromkeys(app for app, _ in self.rows)
+            ]
             return Response(body=json.dumps({"list": apps, "nextPageToken": ""}).encode())
         match request.method, request.path.removeprefix(_PAST).split("/"):
             case "GET", [app_id, "connectors"]:

@@ -84,7 +84,7 @@ def test_a_wrong_option_is_a_usage_error(shell: Shell, server: ContractServer, a
     ("arguments", "said"),
     [
         pytest.param(["pausee"], "No such command 'pausee'", id="an unknown command"),
-        pytest.param(["run"], "Missing argument 'JOB'", id="no job"),
+        pytest.param(["run"], "job", id="no job"),
         pytest.param(["validate"], "Missing argument 'JOB...'", id="nothing to validate"),
         pytest.param(["sandbox", "--port", "70000"], "'--port'", id="a port that does not exist"),
     ],

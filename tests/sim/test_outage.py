@@ -101,7 +101,7 @@ async def test_a_spent_retry_budget_puts_targets_off_and_fails_none(bench: OpenB
 
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 200})
         arrivals = b.arrivals("pause")
-        assert len(arrivals) == 150
+        assert len(arrivals) == 300
         pause = max(range(1, 300), key=lambda i: arrivals[i].at - arrivals[i - 1].at)
         assert arrivals[pause].at - arrivals[pause - 1].at >= 9  # before the last pass
         before = [arrival.target for arrival in arrivals[:pause]]

@@ -1,0 +1,95 @@
+"""What a large run costs, counted instead of timed."""
+
+import asyncio
+
+import anyio
+import pytest
+
+from runner.api.client import Client
+from runner.conduct import Observer
+from runner.errors import ExitCode
+from runner.model import Planned, Result
+from runner.policy import LimitPolicy
+from runner.sandbox import SandboxServer, Tenant, environment, of_pairs
+from runner.sandbox.oracle import Oracle
+from runner.settings import from_environment
+from runner.store import Journal, Store
+from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
+from tests.virtual_clock import wall
+
+pytestmark = pytest.mark.anyio
+
+COUNT = 20_000
+WORKERS = 50
+
+
+class TaskCounter(Observer):
+    """Remembers the most tasks that lived at once, of all and of those with one name."""
+
+    def __init__(self) -> None:
+        self.before = 0
+        self.most = 0
+        self.finishes = 0
+
+    def started(self, run_id: str, total: int, client: Client) -> None:
+        """The run begins."""
+        self.before = len(asyncio.all_tasks())
+
+    def finished(self, planned: Planned, result: Result) -> None:
+        """Look around now and then."""
+        self.finishes += 1
+        if self.finishes % 100 == 0:
+            self.most = max(self.most, len(asyncio.all_tasks()))
+
+
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of transactions of all journals, in a list of one."""
+    count = [0]
+    really = Journal._transaction
+
+    def transaction(journal: Journal, *values: object) -> None:
+        count[0] += 1
+        really(journal, *values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "_transaction", transaction)
+    return count
+
+
+async def test_a_large_run_sends_each_request_once_with_few_tasks_and_few_commits(
+    store: Store, transactions: list[int]
+) -> None:
+    targets = pairs(COUNT, per_app=100)
+    tenant = Tenant(of_pairs(targets), clock=wall, oracle=Oracle(keep_requests=False))
+    async with SandboxServer(tenant) as server:
+        b = Bench(server, from_environment(environment(server)), store)
+        seen = TaskCounter()
+        limits = LimitPolicy(concurrency=WORKERS)
+        result = await b.run(job(targets, preflight=False, verify=False, limits=limits), observer=seen)
+
+    assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": COUNT})
+    assert tenant.oracle.per_endpoint == {"token": 1, "pause": COUNT}
+    assert seen.finishes == COUNT
+    # A task for each worker, and on the tenant's side one for each connection; a few watchers.
+    assert seen.most - seen.before <= 2 * WORKERS + 10
+    assert transactions[0] <= COUNT / 2  # intents and outcomes of one turn of the loop share a commit
+    assert tenant.oracle.max_in_flight <= WORKERS
+
+
+async def test_reading_before_and_after_costs_two_pages_for_each_hundred_targets(bench: OpenBench) -> None:
+    targets = pairs(1000, per_app=100)
+    async with bench(targets) as b:
+        result = await b.run(job(targets))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1000})
+        assert b.server.oracle.per_endpoint == {"token": 1, "connectors": 20, "pause": 1000}
+
+
+async def test_a_run_leaves_no_task_and_no_connection_behind(bench: OpenBench) -> None:
+    targets = pairs(100)
+    async with bench(targets, "latency=10ms") as b:
+        before = asyncio.all_tasks()
+        await b.run(job(targets))
+        await anyio.sleep(1)
+
+        assert asyncio.all_tasks() == before
