@@ -30,6 +30,7 @@ from runner.watch import Watch
 Item = TypeVar("Item")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NAMED = 20  # apps that could not be listed are named up to this number
 _GOOD = (Outcome.CHANGED, Outcome.UNCHANGED)
 
 
@@ -264,9 +265,11 @@ class Conduct:
         listing came to its end: otherwise the run is not complete, however well its targets fared.
         """
         if unlisted and not self._stop.requested:
-            more = f" and {len(unlisted) - 1} more" if len(unlisted) > 1 else ""
-            words = f"the connectors of {unlisted[0]}{more} could not be listed: they are not in the plan"
-            self._stop.request(words, ExitCode.STOPPED)
+            more = f"; and {len(unlisted) - _NAMED} more" if len(unlisted) > _NAMED else ""
+            words = (
+                f"not everything could be listed, and what was not is not in the plan: {'; '.join(unlisted[:_NAMED])}"
+            )
+            self._stop.request(words + more, ExitCode.STOPPED)
         total = self._client.total
         counts: Mapping[Outcome, int] = {}
         try:

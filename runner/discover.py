@@ -76,7 +76,8 @@ class Discovery:
                     if self._census.app(app.app_id, app.name).ruling in self._rulings:
                         await put(app)
         except ApiError as error:
-            self._stop.request(f"the tenant's apps could not be listed: {error}", ExitCode.STOPPED)
+            code = ExitCode.ACCESS if error.verdict.forbidden else ExitCode.STOPPED
+            self._stop.request(f"the tenant's apps could not be listed: {error}", code)
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
 

@@ -16,7 +16,7 @@ from runner.store import TargetRecord
 
 SCHEMA = "c1-runner/plan/1"
 
-_TO_DO = (Outcome.CHANGED, Outcome.UNCHANGED)
+_TO_DO = (Outcome.CHANGED, Outcome.UNCHANGED, Outcome.UNKNOWN)
 _SHOWN = 20  # differences that are named
 
 

@@ -6,6 +6,7 @@ anything is sent: a limit on its size, its share of the tenant, waves, or a name
 
 import math
 from collections.abc import Collection, Sequence
+from contextlib import aclosing
 from typing import NoReturn
 
 from runner.api.client import Client
@@ -60,49 +61,29 @@ class Planner:
         Raises `UsageError` when the plan breaks a limit or a name in it is ambiguous, `AccessError` and
         `OutageError` when the tenant cannot be listed whole.
         """
-        limit = self._job.limits.max_targets
-        if self._pairs and self._selector.needs_names:
-            await self._read_app_names()
-        if self._job.select is None and limit is not None and not limit.percent:
-            self._check_size(len(self._pairs), limit)
+        await self._read_app_names()
+        if self._job.select is None and not self._counts_tenant:
+            self._check_size(len(self._pairs))
+            return None
         if not self._whole_plan_first():
             return None
-        found: list[Planned] = []
-        if limit is not None and limit.percent:  # of the tenant, so all of it is counted
-            self._discovery = self._listing(tuple(Ruling))
-
-        def keep(app: App, connector: Connector, judgement: Judgement) -> None:
-            if judgement.selected and (connector.app_id, connector.connector_id) not in self._named:
-                found.append(_planned(app, connector))
-
-        await self._discovery.feed(keep)(_nowhere)
-        self._check_listing()
+        found = await self._list((Ruling.SELECTED,))
         plan = [planned._replace(seq=seq) for seq, planned in enumerate([*self._pairs, *found])]
-        if limit is not None:
-            self._check_size(len(plan), limit)
+        self._check_size(len(plan))
         return plan
 
     async def look(self) -> list[Planned]:
         """The whole plan with the state of every target, what a rule leaves alone included; raises as `survey`."""
         named: list[Planned] = []
-        found: list[Planned] = []
 
-        async def keep_named(planned: Planned) -> None:
+        async def keep(planned: Planned) -> None:
             named.append(planned)
 
-        def keep(app: App, connector: Connector, judgement: Judgement) -> None:
-            known = (connector.app_id, connector.connector_id) in self._named
-            if not known and judgement.ruling not in (Ruling.NOT_SELECTED, Ruling.DELETED):
-                skip = None if judgement.selected else f"left alone, {judgement}"
-                found.append(_planned(app, connector)._replace(skip=skip))
-
-        await self.survey()
+        await self._read_app_names()
         concurrency = self._job.limits.concurrency
-        await with_state(self._pairs, self._client, concurrency=concurrency, stop=self._stop, vet=self._vet)(keep_named)
-        if self._job.select is not None:
-            self._discovery = self._listing((Ruling.SELECTED, Ruling.EXCLUDED, Ruling.PROTECTED))
-            await self._discovery.feed(keep)(_nowhere)
-        self._check_listing()
+        await with_state(self._pairs, self._client, concurrency=concurrency, stop=self._stop, vet=self._vet)(keep)
+        found = await self._list((Ruling.SELECTED, Ruling.EXCLUDED, Ruling.PROTECTED))
+        self._check_size(len(self._pairs) + sum(planned.skip is None for planned in found))
         named.sort(key=lambda planned: planned.seq)
         return [planned._replace(seq=seq) for seq, planned in enumerate([*named, *found])]
 
@@ -114,12 +95,34 @@ class Planner:
             return [Wave(self._pairs_and_stream(conduct), len(known))]
         return [Wave(self._feed(part), len(part)) for part in in_waves(known, self._job.waves)]
 
+    @property
+    def _counts_tenant(self) -> bool:
+        """Whether a limit is a share of all that the tenant has, so that all of it must be listed."""
+        limit = self._job.limits.max_targets
+        return limit is not None and limit.percent
+
     def _whole_plan_first(self) -> bool:
         limits = self._job.limits
-        share = any(limit is not None and limit.percent for limit in (limits.max_targets, limits.max_failures))
-        if self._job.select is None:
-            return limits.max_targets is not None and limits.max_targets.percent
-        return share or limits.max_targets is not None or bool(self._job.waves) or self._selector.needs_whole_listing
+        of_the_plan = limits.max_targets is not None or (
+            limits.max_failures is not None and limits.max_failures.percent
+        )
+        return of_the_plan or bool(self._job.waves) or self._counts_tenant or self._selector.needs_whole_listing
+
+    async def _list(self, rulings: Collection[Ruling]) -> list[Planned]:
+        """What the selection takes of a whole listing, and what a rule leaves alone; raises as `survey`."""
+        found: list[Planned] = []
+
+        def keep(app: App, connector: Connector, judgement: Judgement) -> None:
+            named = (connector.app_id, connector.connector_id) in self._named
+            if not named and judgement.ruling in rulings:
+                skip = None if judgement.selected else f"left alone, {judgement}"
+                found.append(_planned(app, connector)._replace(skip=skip))
+
+        if self._job.select is not None or self._counts_tenant:
+            self._discovery = self._listing(tuple(Ruling) if self._counts_tenant else rulings)
+            await self._discovery.feed(keep)(_nowhere)
+        self._check_listing()
+        return found
 
     def _listing(self, rulings: Collection[Ruling]) -> Discovery:
         concurrency = self._job.limits.concurrency
@@ -172,15 +175,15 @@ class Planner:
         return planned._replace(app_name=app_name, skip=f"left alone, {judgement}" if left_alone else None)
 
     async def _read_app_names(self) -> None:
-        """Names that rules go by; without them a rule could not protect what it names."""
+        """Names that rules go by: without them a rule could not protect what it names."""
+        if not self._pairs or not self._selector.needs_names:
+            return
         try:
-            await self._collect_app_names()
+            async with aclosing(self._client.apps()) as pages:
+                async for page in pages:
+                    self._app_names |= {app.app_id: app.name or "" for app in page}
         except ApiError as error:
             raise OutageError(f"the tenant's apps could not be listed, nothing was sent: {error}") from None
-
-    async def _collect_app_names(self) -> None:
-        async for page in self._client.apps():
-            self._app_names |= {app.app_id: app.name or "" for app in page}
 
     def _check_listing(self) -> None:
         if self._stop.reason is not None:
@@ -190,7 +193,10 @@ class Planner:
         if problems := self._discovery.problems():
             raise UsageError("\n".join((*problems, "nothing was sent")))
 
-    def _check_size(self, size: int, limit: Share) -> None:
+    def _check_size(self, size: int) -> None:
+        limit = self._job.limits.max_targets
+        if limit is None:
+            return
         most = math.floor(limit.of(self._discovery.connectors))
         if size > most:
             of = f" ({limit} of the tenant's {self._discovery.connectors})" if limit.percent else ""

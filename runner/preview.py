@@ -49,7 +49,9 @@ async def preview(
         result = decide(operation, planned, include_anomalies=include_anomalies)
         return _target(planned, result or _expected(planned, f"would be {operation.would_be}"))
 
-    async with Client(settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts) as client:
+    async with Client(
+        settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=wall
+    ) as client:
         await client.sign_in()
         planner = Planner(job, client, stop, include_protected=include_protected)
         targets = [judged(planned) for planned in await planner.look()]

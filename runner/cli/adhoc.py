@@ -35,8 +35,10 @@ def _command(operation: OperationName, word: str) -> click.Command:
         faults: str | None,
     ) -> int:
         with Store(state.directory(manner.state_dir)) as store:
-            targets = [*map(_pair, pairs), *_listed(targets_path), *_of_run(store, from_run, only)]
-            job = prepare(overrides.apply(_job(operation, word, targets, everything=everything)), manner)
+            pin, earlier = _of_run(store, from_run, only)
+            targets = [*map(_pair, pairs), *_listed(targets_path), *earlier]
+            job = _job(operation, word, targets, pin, everything=everything)
+            job = prepare(overrides.apply(job), manner)
             _check(job, everything=everything)
             if not yes:
                 _check_terminal(targets_path)
@@ -78,9 +80,9 @@ def _help(word: str, done: str) -> str:
     """
 
 
-def _job(operation: OperationName, name: str, targets: list[Target], *, everything: bool) -> Job:
+def _job(operation: OperationName, name: str, targets: list[Target], pin: str | None, *, everything: bool) -> Job:
     select = Selection(all=True) if everything else None
-    return Job(operation, name, targets=tuple(dict.fromkeys(targets)), select=select)
+    return Job(operation, name, targets=tuple(dict.fromkeys(targets)), select=select, tenant=pin)
 
 
 def _check(job: Job, *, everything: bool) -> None:
@@ -125,13 +127,14 @@ def _listed(path: str | None) -> list[Target]:
     return pairlist.parse(data, "<stdin>" if path == "-" else path)
 
 
-def _of_run(store: Store, run_id: str | None, only: tuple[Outcome, ...] | None) -> list[Target]:
+def _of_run(store: Store, run_id: str | None, only: tuple[Outcome, ...] | None) -> tuple[str | None, list[Target]]:
+    """The tenant of an earlier run and those of its targets that are wanted."""
     if run_id is None:
         if only is not None:
             raise click.UsageError("--only goes with --from-run")
-        return []
+        return None, []
     record = store.run(run_id)
-    return [row.target for row in store.targets(record) if only is None or row.outcome in only]
+    return record.tenant, [row.target for row in store.targets(record) if only is None or row.outcome in only]
 
 
 pause = _command(OperationName.PAUSE, "pause")
