@@ -15,7 +15,7 @@ class Server(Protocol):
 
 
 class Bucket:
-    """A token bucket. `retry`: "nominal" whole seconds while it refills, "real" (refuses all till then), "none", "long".
+    """A token bucket. `retry`: "nominal" whole seconds while it refills, "real" (refuses till then), "none" or "long".
 
     `penalty`: tokens a refused request costs. `schedule`: (moment, rate) from which another rate holds.
     """

@@ -193,7 +193,7 @@ def window_ideal(load: Load) -> float:
 
 def changing_ideal(load: Load) -> float:
     """R is 50, then 10 from 60 s to 180 s, then 50; B is 50."""
-    left = load.targets - 50
+    left = max(0, load.targets - 50)
     if left <= 3000:
         return left / 50 + load.latency
     return (60 + (left - 3000) / 10 if left <= 4200 else 180 + (left - 4200) / 50) + load.latency

@@ -8,19 +8,17 @@ import json
 import secrets
 import ssl
 import threading
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from tests.e2e.contract_client import Client
+from tests.e2e.contract_messages import Hook, Request, Response, problem
 
 Pair = tuple[str, str]
 
@@ -31,47 +29,6 @@ LULL = 0.1
 """Seconds for which the tenant listens for a request that should not come."""
 
 _PAST = "/api/v1/apps/"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it arrived; header names are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def is_token(self) -> bool:
-        """Whether it asks for a token."""
-        return self.path == "/auth/v1/token"
-
-    @property
-    def form(self) -> dict[str, str]:
-        """The body as a form."""
-        return {name: values[0] for name, values in parse_qs(self.body.decode()).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One reply; JSON unless said otherwise."""
-
-    status: int = 200
-    body: bytes = b"{}"
-    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-
-
-Hook = Callable[[Request], Response | None]
-"""Answers a request in the contract's place; None leaves it to the contract."""
-
-
-def problem(status: int, code: int, message: str) -> Response:
-    """An error as the gRPC gateway writes it."""
-    document = {"code": code, "message": f"{message} (request-id: contract-{secrets.token_hex(4)})", "details": []}
-    return Response(status, json.dumps(document).encode())
 
 
 @dataclass(slots=True)
@@ -101,44 +58,6 @@ class Row:
 def now() -> str:
     """The time as the API writes it."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
-
-
-class Client:
-    """A client of the tenant, with a signing key and a plain secret."""
-
-    def __init__(self) -> None:
-        key = Ed25519PrivateKey.generate()
-        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": _base64(public), "d": _base64(private)}
-        self.client_id = "quick-otter-12345@acme.conductor.one/spc"
-        self.secret = "secret-token:conductorone.com:v1:" + _base64(json.dumps(jwk).encode())
-        self.plain_secret = f"plain-{secrets.token_hex(16)}"
-        self._public = key.public_key()
-
-    def proves_itself(self, form: dict[str, str]) -> bool:
-        """Whether a token request's body holds one of the two client-credentials forms, and a true one."""
-        if form.get("grant_type") != "client_credentials" or form.get("client_id") != self.client_id:
-            return False
-        if "client_secret" in form:
-            return form["client_secret"] == self.plain_secret
-        if form.get("client_assertion_type") != _ASSERTION:
-            return False
-        try:
-            claims = jwt.decode(
-                form["client_assertion"],
-                self._public,
-                algorithms=["EdDSA"],
-                audience="127.0.0.1",
-                issuer=self.client_id,
-            )
-        except (jwt.InvalidTokenError, KeyError):
-            return False
-        return bool(claims["sub"] == self.client_id and claims["exp"] - claims["iat"] <= 300)
-
-
-def _base64(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 class ContractServer:

@@ -6,7 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.e2e.contract_server import ContractServer, Pair, Request, Response
+from tests.e2e.contract_messages import Request, Response
+from tests.e2e.contract_server import ContractServer, Pair
 from tests.e2e.shell import REPOSITORY, Shell, outcomes
 
 THREE = [("app1", "con1"), ("app1", "con2"), ("app2", "con3")]

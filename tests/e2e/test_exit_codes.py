@@ -7,7 +7,8 @@ from socket import socket
 
 import pytest
 
-from tests.e2e.contract_server import ContractServer, Request, Response, problem
+from tests.e2e.contract_messages import Request, Response, problem
+from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import Shell, outcomes
 
 THREE = [("app1", "con1"), ("app1", "con2"), ("app2", "con3")]

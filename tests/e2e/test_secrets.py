@@ -8,7 +8,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from runner.report import FORMATS
-from tests.e2e.contract_server import ContractServer, Hook, Pair, Request, Response, Row
+from tests.e2e.contract_messages import Hook, Request, Response
+from tests.e2e.contract_server import ContractServer, Pair, Row
 from tests.e2e.shell import Finished, Shell
 
 THREE = [("app1", "con1"), ("app1", "con2"), ("app2", "con3")]

@@ -1,0 +1,355 @@
+"""The documents agree with the code: tables, commands, examples, links, and the files for schedulers."""
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from configparser import ConfigParser
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from runner import jobfile, report
+from runner.cli.app import COMMANDS, app
+from runner.errors import ExitCode
+from runner.jobfile.config import load_config
+from runner.model import Outcome
+from runner.sandbox import Faults
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+AD_HOC = ("pause", "resume", "sync")
+GROUPS = {"*jobs*": ("run", "plan", *AD_HOC, "continue"), "*ad hoc*": AD_HOC}
+"""What the table of options calls several commands."""
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS)
+
+
+@cache
+def read(path: str) -> str:
+    """The text of one of the project's files."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading of the README."""
+    section = re.split(r"^#+ ", read("README.md").split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[2:]]
+
+
+def spans(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def blocks(document: str, *languages: str) -> list[str]:
+    """The fenced blocks of a document in one of these languages."""
+    found = re.findall(r"^( *)```(\w+)\n(.*?)^ *```$", read(document), re.MULTILINE | re.DOTALL)
+    return [
+        re.sub(f"^{indent}", "", text, flags=re.MULTILINE) for indent, language, text in found if language in languages
+    ]
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command by name."""
+    context = click.Context(app)
+    for name in COMMANDS:
+        command = app.get_command(context, name)
+        assert command is not None
+        yield name, command
+
+
+def invocations(text: str) -> Iterator[list[str]]:
+    """The arguments of every `c1-runner ...` in shell text."""
+    for line in text.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.commenters = "#"
+        arguments: list[str] | None = None
+        for token in lexer:
+            if token.split("/")[-1] == "c1-runner":
+                arguments = []
+                yield arguments
+            elif set(token) <= set("();<>|&"):
+                arguments = None
+            elif arguments is not None:
+                arguments.append(token)
+
+
+def parse(arguments: Iterable[str]) -> None:
+    """Parse a command line as the program would, without carrying anything out; raises click's errors."""
+    with app.make_context("c1-runner", list(arguments)) as context:
+        name, command, rest = app.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+        command.make_context(name, rest, parent=context)
+
+
+def properties(schema: Any, root: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all properties of a JSON Schema, with `[]` for the items of a list."""
+    if "$ref" in schema:
+        node = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            node = node[part]
+        yield from properties(node, root, prefix)
+    for part in (*schema.get("allOf", ()), *schema.get("anyOf", ())):
+        yield from properties(part, root, prefix)
+    if "items" in schema:
+        yield from properties(schema["items"], root, f"{prefix.rstrip('.')}[].")
+    for name, each in schema.get("properties", {}).items():
+        yield prefix + name
+        yield from properties(each, root, f"{prefix}{name}.")
+
+
+def test_the_table_of_commands_is_the_programs() -> None:
+    assert [spans(row[0]) for row in table("Commands")] == [[name] for name in COMMANDS]
+
+
+def test_the_table_of_options_is_the_programs() -> None:
+    documented = {
+        (command, option.split()[0], (spans(variable) or [None])[0])
+        for options, variable, where, _ in table("Options")
+        for option in spans(options)
+        for words in where.split(", ")
+        for command in GROUPS.get(words, (words.strip("`"),))
+    }
+    actual = {
+        (name, option, parameter.envvar)
+        for name, command in commands()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+    assert documented == actual
+
+
+def test_no_variable_that_is_read_is_missing_from_the_tables() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "runner").rglob("*.py"))
+    names = set(re.findall(r"[\"'](CONDUCTORONE_[A-Z_]+|C1_RUNNER_[A-Z_]+|NO_COLOR|GITHUB_[A-Z_]+)[\"']", source))
+    documented = {name for row in (*table("Environment"), *table("Options")) for name in spans(" ".join(row))}
+
+    assert names - documented == set()
+
+
+def test_the_table_of_exit_codes_is_the_programs() -> None:
+    documented = [int(code) for row in table("Exit codes") for code in row[0].split(", ")]
+
+    assert documented == [int(code) for code in ExitCode]
+
+
+def test_the_table_of_exit_codes_uses_the_words_of_the_help() -> None:
+    shown = " ".join(app.get_help(click.Context(app)).split())
+
+    assert [meaning for _, meaning, _ in table("Exit codes") if meaning not in shown] == []
+
+
+def test_the_table_of_outcomes_is_the_programs() -> None:
+    assert [spans(row[0])[0] for row in table("Outcomes")] == [str(outcome) for outcome in Outcome]
+
+
+def test_the_table_of_job_keys_is_the_schema() -> None:
+    schema = jobfile.json_schema()
+    documented = [key for row in table("Job file") for key in spans(row[0])]
+
+    assert sorted(documented) == sorted(set(properties(schema, schema)))
+
+
+def test_the_table_of_report_fields_is_the_schema() -> None:
+    schema = report.json_schema()
+    actual = set(properties(schema, schema)) - {"job", "counts", "requests"}
+    documented = [
+        name.replace("…", state)
+        for row in table("Report fields")
+        for name in spans(row[0])
+        for state in (("results[].before", "results[].after") if "…" in name else ("",))
+    ]
+
+    assert sorted(documented) == sorted(actual)
+
+
+def test_the_table_of_faults_is_the_sandboxs() -> None:
+    documented = [name for row in table("Sandbox faults") for name in spans(row[0])]
+
+    assert sorted(documented) == sorted(field.name for field in fields(Faults))
+
+
+def test_every_message_of_the_catalogue_is_one_that_the_program_says() -> None:
+    said = [
+        " ".join(node.value.split())
+        for path in (ROOT / "runner").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    parts = [
+        part
+        for message, *_ in table("Messages")
+        for part in re.split(r" ?… ?|JOB\.yaml:2:12: operation: |select\.apps: ", message)
+        if len(part) > 8
+    ]
+
+    assert len(parts) > 40
+    assert [part for part in parts if not any(part.strip(" ()") in text for text in said)] == []
+
+
+def test_the_catalogues_exit_codes_exist() -> None:
+    codes = {int(code) for row in table("Messages") for code in re.findall(r"\d+", row[3])}
+
+    assert codes <= {int(code) for code in ExitCode}
+
+
+@each_document
+def test_every_command_line_of_a_document_parses(document: str) -> None:
+    prose = re.sub(r"```.*?```", "", read(document), flags=re.DOTALL)
+    texts = blocks(document, "sh") + [span for span in spans(prose) if span.startswith("c1-runner ")]
+
+    for arguments in (each for text in texts for each in invocations(text)):
+        parse(arguments)
+
+
+def test_the_readmes_command_lines_are_found_at_all() -> None:
+    found = [arguments[0] for text in blocks("README.md", "sh") for arguments in invocations(text)]
+
+    assert len(found) > 25
+    assert set(found) >= {
+        "run",
+        "plan",
+        "pause",
+        "resume",
+        "continue",
+        "connectors",
+        "status",
+        "init",
+        "report",
+        "sandbox",
+    }
+
+
+def test_a_command_line_that_the_program_does_not_know_is_noticed() -> None:
+    with pytest.raises(click.NoSuchOption):
+        parse(["run", "job.yaml", "--no-such-option"])
+    with pytest.raises(click.UsageError):
+        parse(["undress"])
+
+
+@pytest.mark.parametrize("text", blocks("README.md", "sh"), ids=lambda text: text.splitlines()[0][:40])
+def test_every_shell_block_is_valid_shell(text: str) -> None:
+    subprocess.run(["/bin/sh", "-n"], input=text, text=True, check=True)
+
+
+@pytest.mark.parametrize("text", blocks("README.md", "yaml"), ids=lambda text: text.splitlines()[0])
+def test_every_yaml_block_of_the_readme_is_valid(text: str, tmp_path: Path) -> None:
+    if text.startswith("version:"):
+        assert jobfile.loads(text.encode(), "README.yaml")
+        return
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+
+    assert load_config(tmp_path / "config.yaml").protected
+
+
+@each_document
+def test_every_file_that_a_document_names_is_there(document: str) -> None:
+    text = read(document)
+    linked = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    named = re.findall(r"`((?:runner|tests|docker|jobs|\.ci|\.github)/[\w./@-]*)`", text)
+
+    assert [path for path in [*map("".join, linked), *named] if not (ROOT / path).exists()] == []
+
+
+@each_document
+def test_every_anchor_leads_to_a_heading(document: str) -> None:
+    for path, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", read(document)):
+        headings = re.findall(
+            r"^#+ (.+)$", re.sub(r"```.*?```", "", read(path or document), flags=re.DOTALL), re.MULTILINE
+        )
+        slugs = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+        assert anchor in slugs
+
+
+@each_document
+def test_no_document_names_a_machine_or_an_issue(document: str) -> None:
+    assert re.findall(r"/work/|/root/|/tmp/|pypi|#\d+\b", read(document), re.IGNORECASE) == []
+
+
+def test_the_pictures_are_made_by_a_script_and_fetch_nothing() -> None:
+    picture = read(".github/terminal.svg")
+
+    assert (ROOT / ".github/pictures/make.py").exists()
+    assert re.findall(r"https?://(?!www\.w3\.org/)|@import|@font-face", picture) == []
+
+
+def test_the_cron_file_runs_commands_that_exist() -> None:
+    lines = [line for line in read("docker/cron/c1-runner").splitlines() if re.match(r"[\d*]", line)]
+
+    assert len(lines) == 3
+    for line in lines:
+        *times, user, _ = line.split(maxsplit=6)
+        assert len(times) == 5
+        assert user == "c1"
+        (arguments,) = invocations(line)
+        parse(arguments)
+
+
+def test_the_systemd_units_fit_together_and_run_a_command_that_exists() -> None:
+    folder = ROOT / "docker/systemd"
+    service = unit(folder / "c1-runner@.service")
+    (arguments,) = invocations(service["Service"]["ExecStart"])
+    parse(arguments)
+
+    for timer in folder.glob("*.timer"):
+        started = unit(timer)["Timer"]["Unit"]
+        job = re.fullmatch(r"c1-runner@(.+)\.service", started)
+        assert job is not None
+        assert (ROOT / "jobs" / f"{job[1]}.yaml").exists()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_finds_no_fault_with_the_calendar() -> None:
+    for timer in (ROOT / "docker/systemd").glob("*.timer"):
+        calendar = unit(timer)["Timer"]["OnCalendar"]
+        subprocess.run(["systemd-analyze", "calendar", calendar], check=True, capture_output=True)
+
+
+def unit(path: Path) -> ConfigParser:
+    """A systemd unit; of a repeated key the last one."""
+    parser = ConfigParser(strict=False, interpolation=None, delimiters="=", comment_prefixes="#")
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(path.read_text(encoding="utf-8"))
+    return parser
+
+
+def test_the_compose_file_builds_the_image_and_writes_where_the_image_may() -> None:
+    service = yaml.safe_load(read("docker/compose.yaml"))["services"]["c1-runner"]
+
+    assert (ROOT / "docker" / service["build"]["context"] / service["build"]["dockerfile"]).resolve().exists()
+    assert service["read_only"] is True
+    mounted = {volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")}
+    volumes = re.search(r"^VOLUME (\[.*\])$", read("docker/Dockerfile"), re.MULTILINE)
+    assert volumes is not None
+    assert mounted == set(yaml.safe_load(volumes[1]))
+
+
+def test_the_cron_jobs_for_kubernetes_run_valid_jobs_as_the_images_user() -> None:
+    documents = list(yaml.safe_load_all(read("docker/kubernetes/cronjob.yaml")))
+    jobs = {
+        f"/jobs/{name}": text
+        for each in documents
+        if each["kind"] == "ConfigMap"
+        for name, text in each["data"].items()
+    }
+    pods = [each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in documents if each["kind"] == "CronJob"]
+
+    for pod in pods:
+        (container,) = pod["containers"]
+        parse(container["args"])
+        assert jobfile.loads(jobs[container["args"][1]].encode(), container["args"][1])
+        assert f"USER {pod['securityContext']['runAsUser']}:" in read("docker/Dockerfile")
+        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert len(pods) == 2

@@ -1,0 +1,222 @@
+"""Pairs from other programs: lines, CSV and NDJSON say the same, and every bad line is named."""
+
+import csv
+import io
+import json
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import JobFileError
+from runner.model import Target, is_id
+from runner.pairlist import pair, parse
+
+IDS = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda name: name.strip())
+PAIRS = st.lists(st.tuples(IDS, IDS), max_size=20)
+NAMED = st.lists(st.tuples(IDS, IDS, NAMES), min_size=1, max_size=20)
+ANY_LINE = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def parsed(text: str) -> list[tuple[str, str]]:
+    return [target[:2] for target in parse(text.encode(), "list")]
+
+
+def once(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(rows))
+
+
+def as_csv(header: list[str], rows: list[tuple[str, ...]], delimiter: str = ",") -> str:
+    written = io.StringIO()
+    csv.writer(written, delimiter=delimiter).writerows([header, *rows])
+    return written.getvalue()
+
+
+def problems(text: str | bytes) -> list[tuple[int, str]]:
+    with pytest.raises(JobFileError) as caught:
+        parse(text if isinstance(text, bytes) else text.encode(), "list")
+    assert all(line.startswith("list:") for line in str(caught.value).splitlines())
+    return [(problem.line, problem.message) for problem in caught.value.problems]
+
+
+# One pair
+
+
+@pytest.mark.parametrize("text", ["a/b", " a/b\n", "2aXkP/2bYmQ", "-a/_b", "a" * 64 + "/" + "b" * 64])
+def test_a_pair_is_two_ids_and_a_slash(text: str) -> None:
+    assert str(pair(text)) == text.strip()
+
+
+@pytest.mark.parametrize("text", ["", "/", "a", "a/", "/b", "a/b/c", "a b/c", "ä/b", "a/..", "a" * 65 + "/b", "a\n/b"])
+def test_anything_else_is_refused_in_words_for_people(text: str) -> None:
+    with pytest.raises(ValueError, match="is no APP/CONNECTOR pair of ids"):
+        pair(text)
+
+
+@given(ANY_LINE)
+def test_whatever_is_taken_for_a_pair_is_made_of_ids(text: str) -> None:
+    try:
+        target = pair(text)
+    except ValueError:
+        return
+    assert is_id(target.app_id)
+    assert is_id(target.connector_id)
+
+
+# A list, whatever its form
+
+
+@given(PAIRS)
+def test_lines_give_the_pairs_in_order_each_once(rows: list[tuple[str, str]]) -> None:
+    text = "".join(f"{app}/{connector}\n" for app, connector in [*rows, *rows])
+
+    assert parsed(text) == once(rows)
+
+
+@given(PAIRS.filter(bool))
+def test_csv_gives_the_pairs_in_order_each_once(rows: list[tuple[str, str]]) -> None:
+    assert parsed(as_csv(["app_id", "connector_id"], [*rows, *rows])) == once(rows)
+
+
+@given(PAIRS)
+def test_ndjson_gives_the_pairs_in_order_each_once(rows: list[tuple[str, str]]) -> None:
+    text = "".join(json.dumps({"app_id": app, "connector_id": connector}) + "\n" for app, connector in rows)
+
+    assert parsed(text) == once(rows)
+
+
+@given(NAMED, st.sampled_from(",;\t"), st.permutations(["app_id", "connector_id", "name"]))
+def test_names_in_a_spreadsheet_never_shift_the_ids(
+    rows: list[tuple[str, str, str]], delimiter: str, order: list[str]
+) -> None:
+    values = [dict(zip(("app_id", "connector_id", "name"), row, strict=True)) for row in rows]
+    text = as_csv(order, [tuple(value[column] for column in order) for value in values], delimiter)
+
+    assert parsed(text) == once([row[:2] for row in rows])
+
+
+@given(NAMED, st.booleans())
+def test_names_in_json_never_break_a_line(rows: list[tuple[str, str, str]], ascii_only: bool) -> None:
+    text = "".join(
+        json.dumps({"name": name, "app_id": app, "connector_id": connector}, ensure_ascii=ascii_only) + "\n"
+        for app, connector, name in rows
+    )
+
+    assert parsed(text) == once([row[:2] for row in rows])
+
+
+@given(st.one_of(st.binary(max_size=200), ANY_LINE.map(str.encode), st.lists(ANY_LINE).map("\n".join).map(str.encode)))
+def test_any_bytes_are_pairs_or_a_list_of_problems(data: bytes) -> None:
+    try:
+        targets = parse(data, "list")
+    except JobFileError as error:
+        assert error.problems
+    else:
+        assert all(is_id(target.app_id) and is_id(target.connector_id) for target in targets)
+
+
+def test_nothing_is_an_empty_list() -> None:
+    assert parse(b"", "list") == []
+    assert parse(b"\n \n# none today\n", "list") == []
+
+
+# Lines
+
+
+def test_blank_lines_and_comments_do_not_count_but_keep_their_number() -> None:
+    assert parsed("# hr\n\n  a/b  \n#c/d\ne/f") == [("a", "b"), ("e", "f")]
+    assert problems("# hr\n\na/b\nwrong\n")[0][0] == 4
+
+
+def test_every_bad_line_is_named_up_to_a_hundred() -> None:
+    assert [line for line, _ in problems("a/b\nx\nc/d\ny\n")] == [2, 4]
+    assert len(problems("x\n" * 5000)) == 100
+
+
+def test_line_ends_of_other_systems_are_line_ends() -> None:
+    assert parsed("a/b\r\nc/d\r\n") == [("a", "b"), ("c", "d")]
+
+
+def test_a_byte_order_mark_is_no_part_of_an_id() -> None:
+    assert [str(target) for target in parse(b"\xef\xbb\xbfa/b\n", "list")] == ["a/b"]
+    assert [str(target) for target in parse(b"\xef\xbb\xbfapp_id,connector_id\na,b\n", "list")] == ["a/b"]
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfea\x00/\x00b\x00", b"a/b\n\xe4/b\n"], ids=["utf-16", "latin-1"])
+def test_text_in_another_encoding_is_refused(data: bytes) -> None:
+    assert problems(data) == [(1, "not UTF-8 text")]
+
+
+# CSV
+
+
+@pytest.mark.parametrize(
+    "header", ["app_id,connector_id", "appId,connectorId", "app,connector", "appId,id", " app_id , connector_id "]
+)
+def test_the_columns_go_by_the_names_that_others_use(header: str) -> None:
+    assert parsed(f"{header}\na,b\n") == [("a", "b")]
+
+
+def test_the_name_of_a_spreadsheet_becomes_the_label() -> None:
+    assert parse(b"app_id,connector_id,connector_name\na,b,Okta\nc,d,\n", "list") == [
+        Target("a", "b", "Okta"),
+        Target("c", "d"),
+    ]
+
+
+def test_columns_that_mean_nothing_are_ignored() -> None:
+    assert parsed("state,connector_id,app_name,app_id,\nactive,b,HR,a,x,y\n") == [("a", "b")]
+
+
+def test_a_spreadsheet_without_the_columns_is_refused_by_its_header() -> None:
+    [(line, message)] = problems("name,owner\na,b\n")
+    assert line == 1
+    assert "app_id" in message
+    assert "connector_id" in message
+
+
+def test_a_row_that_lacks_an_id_is_named_by_its_line() -> None:
+    assert [line for line, _ in problems("app_id,connector_id\na,b\nc\n,d\n")] == [3, 4]
+
+
+def test_comments_and_blank_lines_are_allowed_above_and_between_the_rows_of_a_spreadsheet() -> None:
+    assert parsed("# from the inventory\napp_id,connector_id\na,b\n\n# later\nc,d\n") == [("a", "b"), ("c", "d")]
+
+
+def test_a_quote_that_never_ends_is_a_problem_of_its_line() -> None:
+    text = 'app_id,connector_id,name\na,b,"' + "x,y\n" * 50_000
+    try:
+        assert parsed(text) == [("a", "b")]
+    except JobFileError as error:
+        assert error.problems
+
+
+def test_one_column_is_no_spreadsheet() -> None:
+    assert [line for line, _ in problems("app_id\na\n")][0] == 1
+
+
+# NDJSON
+
+
+def test_what_the_api_lists_can_be_fed_as_it_is() -> None:
+    view = {"connector": {"id": "b", "appId": "a", "displayName": "Okta"}, "appPath": None}
+    assert parse(json.dumps(view).encode(), "list") == [Target("a", "b", "Okta")]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"app_id": "a"}', "{}", '{"app_id": "a", "connector_id": null}', '{"app_id": ["a"], "connector_id": "b"}',
+             '{"app_id": "a", "connector_id": "b"', "[1]", "null", "{" * 5000, '{"app_id": "a/b", "connector_id": ".."}'],
+)  # fmt: skip
+def test_a_row_that_is_no_pair_is_named_by_its_line(line: str) -> None:
+    good = '{"app_id": "a", "connector_id": "b"}'
+    assert [number for number, _ in problems(f"{good}\n\n{line}\n{good}\n")] == [3]
+
+
+def test_messages_hold_nothing_that_moves_a_cursor_and_have_a_bounded_length() -> None:
+    row = json.dumps({"app_id": "\x1b[2J\u202e" * 1000, "connector_id": "b"})
+    for text in (row, "\x1b[2J" * 1000, "app_id,connector_id\n\x1b[2J,b\n"):
+        for _, message in problems(text):
+            assert message.isprintable()
+            assert len(message) < 400
