@@ -1,6 +1,7 @@
 """The documents agree with the code: tables, commands, examples, links, and the files for schedulers."""
 
 import ast
+import contextlib
 import re
 import shlex
 import shutil
@@ -72,16 +73,18 @@ def invocations(text: str) -> Iterator[list[str]]:
     """The arguments of every `c1-runner ...` in shell text."""
     for line in text.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.commenters = "#"
-        arguments: list[str] | None = None
+        lexer.whitespace_split = True
+        found: list[list[str]] = []
+        open_ = False
         for token in lexer:
-            if token.split("/")[-1] == "c1-runner":
-                arguments = []
-                yield arguments
+            if re.fullmatch(r"(.*/bin/)?c1-runner", token):
+                found.append([])
+                open_ = True
             elif set(token) <= set("();<>|&"):
-                arguments = None
-            elif arguments is not None:
-                arguments.append(token)
+                open_ = False
+            elif open_:
+                found[-1].append(token)
+        yield from found
 
 
 def parse(arguments: Iterable[str]) -> None:
@@ -114,7 +117,7 @@ def test_the_table_of_commands_is_the_programs() -> None:
 
 def test_the_table_of_options_is_the_programs() -> None:
     documented = {
-        (command, option.split()[0], (spans(variable) or [None])[0])
+        (command, option.split()[0], next(iter(spans(variable)), None))
         for options, variable, where, _ in table("Options")
         for option in spans(options)
         for words in where.split(", ")
@@ -191,7 +194,7 @@ def test_every_message_of_the_catalogue_is_one_that_the_program_says() -> None:
     parts = [
         part
         for message, *_ in table("Messages")
-        for part in re.split(r" ?… ?|JOB\.yaml:2:12: operation: |select\.apps: ", message)
+        for part in re.split(r" ?… ?|JOB\.yaml:2:12: |select\.apps: |HTTP 404: ", message)
         if len(part) > 8
     ]
 
@@ -207,11 +210,17 @@ def test_the_catalogues_exit_codes_exist() -> None:
 
 @each_document
 def test_every_command_line_of_a_document_parses(document: str) -> None:
-    prose = re.sub(r"```.*?```", "", read(document), flags=re.DOTALL)
-    texts = blocks(document, "sh") + [span for span in spans(prose) if span.startswith("c1-runner ")]
-
-    for arguments in (each for text in texts for each in invocations(text)):
+    for arguments in (each for text in blocks(document, "sh") for each in invocations(text)):
         parse(arguments)
+
+
+@each_document
+def test_every_command_in_the_prose_of_a_document_exists(document: str) -> None:
+    prose = re.sub(r"```.*?```", "", read(document), flags=re.DOTALL)
+
+    for arguments in (each for span in spans(prose) if span.startswith("c1-runner ") for each in invocations(span)):
+        with contextlib.suppress(click.MissingParameter):  # it may be only named
+            parse(arguments)
 
 
 def test_the_readmes_command_lines_are_found_at_all() -> None:
@@ -247,7 +256,7 @@ def test_every_shell_block_is_valid_shell(text: str) -> None:
 @pytest.mark.parametrize("text", blocks("README.md", "yaml"), ids=lambda text: text.splitlines()[0])
 def test_every_yaml_block_of_the_readme_is_valid(text: str, tmp_path: Path) -> None:
     if text.startswith("version:"):
-        assert jobfile.loads(text.encode(), "README.yaml")
+        assert jobfile.loads(text.encode(), "README.yaml").operation == "pause"
         return
     (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
 
@@ -349,7 +358,7 @@ def test_the_cron_jobs_for_kubernetes_run_valid_jobs_as_the_images_user() -> Non
     for pod in pods:
         (container,) = pod["containers"]
         parse(container["args"])
-        assert jobfile.loads(jobs[container["args"][1]].encode(), container["args"][1])
+        assert jobfile.loads(jobs[container["args"][1]].encode(), container["args"][1]).tenant
         assert f"USER {pod['securityContext']['runAsUser']}:" in read("docker/Dockerfile")
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert len(pods) == 2

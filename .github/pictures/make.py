@@ -99,7 +99,8 @@ def in_terminal(directory: Path) -> str:
         "LOGNAME": "ops",
         "C1_RUNNER_PROGRESS": "none",
     }
-    process = subprocess.Popen([COMMAND, *shlex.split(TYPED)[1:]], cwd=directory, env=environment, stdout=terminal)
+    words = shlex.split(TYPED.replace("\\\n", ""))[1:]
+    process = subprocess.Popen([COMMAND, *words], cwd=directory, env=environment, stdout=terminal)
     os.close(terminal)
     chunks = []
     with contextlib.suppress(OSError):  # the other end is closed

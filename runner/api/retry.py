@@ -1,5 +1,6 @@
 """When a request is sent again: tenacity, with a whitelist over our own error class."""
 
+import random
 from collections.abc import Callable
 
 import anyio
@@ -54,7 +55,9 @@ class BackOff(wait_base):
             return self._after_reply(retry_state)
         verdict = error.verdict
         if verdict.disconnected and retry_state.attempt_number == 1:
-            return 0.0  # most often an idle connection that the server closed just then
+            # Most often an idle connection that the server closed just then. Not quite at once: should it be an
+            # outage, all workers find out together before any of them sends again.
+            return random.uniform(0.05, 0.25)
         jitter = self._unsent if verdict.attempt is AttemptClass.NOT_SENT else self._after_reply
         return max(jitter(retry_state), verdict.retry_after or 0.0)
 

@@ -152,9 +152,7 @@ def name_of(server: ContractServer) -> str:
 
 
 def test_a_terminal_shows_tenant_numbers_and_changes_before_it_asks(shell: Shell, server: ContractServer) -> None:
-    terminal = Terminal(
-        shell, "pause", "--all", *REASON, "--exclude", "Connector con[12]", env=server.environment()
-    )
+    terminal = Terminal(shell, "pause", "--all", *REASON, "--exclude", "Connector con[12]", env=server.environment())
     terminal.see("to go on")
     shown = terminal.text
     mutated = server.posts()

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import pytest
 
+from runner.api.classify import Reply
+from runner.api.transport import Transport
 from runner.errors import ExitCode
 from runner.model import Job, Outcome
 from runner.policy import LimitPolicy, RetryPolicy
@@ -37,10 +39,18 @@ class Crasher:
         self.when = when
         self.crashed = False
         self._write = Journal._transaction
+        self._send = Transport.exchange
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Have every journal's transactions counted."""
+        """Have every journal's transactions counted; a process that is gone sends nothing either."""
         crasher = self
+
+        async def exchange(transport: Transport, *values: Any) -> Reply:
+            if crasher.crashed:
+                raise Crash
+            return await crasher._send(transport, *values)
+
+        monkeypatch.setattr(Transport, "exchange", exchange)
 
         def transaction(journal: Journal, *values: Any) -> None:
             crasher.strike("before")

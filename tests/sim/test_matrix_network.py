@@ -247,7 +247,7 @@ async def test_row_07_a_connection_closed_while_idle_is_replaced_at_once_and_cos
 
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1})
         first, second, _ = b.arrivals("pause")
-        assert first.at == second.at
+        assert 0 < second.at - first.at <= 0.25  # all workers see an outage before any of them sends again
         assert b.rows(result)[0].attempts == 3
 
 

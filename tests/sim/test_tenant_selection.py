@@ -209,7 +209,7 @@ async def test_an_exact_name_that_nobody_has_is_refused_with_the_nearest_one(
     bench: OpenBench, select: Selection
 ) -> None:
     async with bench(tenant()) as b:
-        with pytest.raises(UsageError, match="did you mean '(HR Core|Workday US)'"):
+        with pytest.raises(UsageError, match=r"did you mean '(HR Core|Workday US)'"):
             await b.run(selecting(select=select))
 
         assert b.posts() == []

@@ -172,12 +172,12 @@ async def test_a_wait_that_the_tenant_asks_for_is_kept_whatever_the_cap(asked: f
     assert request.pauses == [pytest.approx(asked)]
 
 
-async def test_a_connection_closed_just_then_is_tried_again_at_once_but_only_once() -> None:
+async def test_a_connection_closed_just_then_is_tried_again_soon_but_only_once() -> None:
     closed = Verdict(AttemptClass.AMBIGUOUS, "closed", retryable=True, disconnected=True)
     request = Failing(*failed(closed, times=2))
     await retrying(RetryPolicy(), Stop())(request)
 
-    assert request.pauses[0] == 0
+    assert 0 < request.pauses[0] <= 0.25
     assert request.pauses[1] > 0
 
 
