@@ -115,6 +115,7 @@ class Conduct:
             wall=context.wall,
         )
         self._abandoned = False
+        self._whole = True  # nothing is added to the plan any more
 
     def plan(self, targets: Sequence[Planned], *, recorded: bool = False) -> None:
         """Put targets into the plan before anything is sent; `recorded` if they are in the store already."""
@@ -127,11 +128,13 @@ class Conduct:
         placed = planned._replace(seq=self._watch.planned)
         self._watch.planned += 1
         self._journal.add(placed)
+        self._whole = False
         self._context.observer.planned(self._watch.planned, whole=False)
         return placed
 
     def plan_is_whole(self) -> None:
         """Nothing is added to the plan any more."""
+        self._whole = True
         self._context.observer.planned(self._watch.planned, whole=True)
 
     async def supervise(self, waves: Sequence[Wave]) -> None:
@@ -228,6 +231,7 @@ class Conduct:
 
     def _finished(self, planned: Planned, result: Result) -> None:
         self._watch.finished(result)
+        self._client.turns.expect(self._watch.remaining if self._whole else None)
         self._context.observer.finished(planned, result)
 
     async def _commit(self) -> None:

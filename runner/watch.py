@@ -15,13 +15,20 @@ class Watch:
         self._job = job
         self._stop = stop
         self.planned = planned
+        self._finished = 0
         self._failures = 0
         self._failures_before = 0  # in the waves that are through
         self._statuses: set[int] = set()  # of what was answered so far
         self._answered = 0
 
+    @property
+    def remaining(self) -> int:
+        """How many targets of the plan have no outcome yet."""
+        return max(0, self.planned - self._finished)
+
     def finished(self, result: Result) -> None:
         """Take note of one target's outcome."""
+        self._finished += 1
         if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             self._failures += 1
             self._check_threshold()

@@ -44,6 +44,10 @@ class Turns:
         self._strangers: int | None = 0  # replies that are none of C1's; None once there was one that is
         self._queue = anyio.Lock(fast_acquire=True)
 
+    def expect(self, targets: int | None) -> None:
+        """So many targets are still to be done, or None if that is not known: near the end nothing is probed."""
+        self._pace.remaining = targets
+
     def snapshot(self) -> PaceSnapshot:
         """The pace as it is now, for people."""
         return self._pace.snapshot(anyio.current_time())

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LINE_EVERY = 60.0
 """Seconds between lines where there is no terminal."""
 
+_WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits nothing
+
 _BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
 
@@ -85,7 +87,7 @@ class Counting(Silent):
             return "the tenant does not answer: one request every half minute until it does"
         if pace.gate_closed_for > 0:
             return f"the tenant asks to wait {pace.gate_closed_for:.0f} s"
-        if pace.rate is not None:
+        if pace.rate is not None and pace.rate < _WORTH_TELLING:
             return f"limit about {pace.rate:.2g}/s"
         return ""
 
