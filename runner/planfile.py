@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from runner import policy
 from runner.conduct import Context
 from runner.errors import StorageError, UsageError
-from runner.model import ConnectorState, Job, Outcome, RunResult, Target
+from runner.model import ConnectorState, Job, Outcome, RunResult, Target, is_id
 from runner.preview import Preview, preview
 from runner.run import run
 from runner.store import TargetRecord
@@ -70,22 +71,29 @@ def save(path: Path, job: Job, shown: Preview) -> None:
 def load(path: Path) -> SavedPlan:
     """Read a plan; raises `UsageError` when it cannot be read or is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"schema is {document['schema']!r}, not {SCHEMA!r}")
-        rows = [row for row in document["targets"] if row["outcome"] in _TO_DO]
-        targets = tuple(Target(row["app_id"], row["connector_id"], row["connector_name"]) for row in rows)
-        job: Job = TypeAdapter(Job).validate_python(
-            document["job"] | {"targets": targets, "select": None, "exclude": ()}
-        )
-        states = TypeAdapter(dict[str, ConnectorState | None]).validate_python(
-            {f"{row['app_id']}/{row['connector_id']}": row["before"] for row in rows}
-        )
-        return SavedPlan(str(document["tenant"]), job, states)
+        return _saved(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, LookupError, TypeError, AttributeError) as error:  # pydantic's error is a ValueError
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path}: not a plan that `c1-runner plan -o` has saved ({_first_line(error)})") from None
+
+
+def _saved(document: Any) -> SavedPlan:
+    """A plan from its JSON; raises ValueError (pydantic's error is one), LookupError or TypeError if it is none."""
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"schema is {document['schema']!r}, not {SCHEMA!r}")
+    rows = [row for row in document["targets"] if Outcome(row["outcome"]) in _TO_DO]
+    targets = tuple(Target(row["app_id"], row["connector_id"], row["connector_name"]) for row in rows)
+    states = TypeAdapter(dict[str, ConnectorState | None]).validate_python(
+        {str(target): row["before"] for target, row in zip(targets, rows, strict=True)}
+    )
+    wrong = [target for target in targets if not is_id(target.app_id) or not is_id(target.connector_id)]
+    if wrong or len(states) != len(targets) or not isinstance(document["tenant"], str):
+        raise ValueError("its targets are not pairs of ids, each once, of one tenant")
+    job: Job = TypeAdapter(Job).validate_python(document["job"] | {"targets": targets, "select": None, "exclude": ()})
+    if job.limits.concurrency not in policy.CONCURRENCY or job.retry.attempts not in policy.ATTEMPTS:
+        raise ValueError("its limits are out of range")
+    return SavedPlan(document["tenant"], job, states)
 
 
 def _row(target: TargetRecord) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterable, Iterator
 from configparser import ConfigParser
 from dataclasses import fields
@@ -16,6 +17,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from runner import jobfile, report
 from runner.cli.app import COMMANDS, app
@@ -23,6 +25,7 @@ from runner.errors import ExitCode
 from runner.jobfile.config import load_config
 from runner.model import Outcome
 from runner.sandbox import Faults
+from tests.test_layers import ROOMS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -75,15 +78,16 @@ def invocations(text: str) -> Iterator[list[str]]:
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         found: list[list[str]] = []
-        open_ = False
+        open_, before = False, ""
         for token in lexer:
-            if re.fullmatch(r"(.*/bin/)?c1-runner", token):
+            if re.fullmatch(r"(.*/bin/)?c1-runner", token) and before != "--tag":  # an image of that name
                 found.append([])
                 open_ = True
             elif set(token) <= set("();<>|&"):
                 open_ = False
             elif open_:
                 found[-1].append(token)
+            before = token
         yield from found
 
 
@@ -199,7 +203,7 @@ def test_every_message_of_the_catalogue_is_one_that_the_program_says() -> None:
     ]
 
     assert len(parts) > 40
-    assert [part for part in parts if not any(part.strip(" ()") in text for text in said)] == []
+    assert [part for part in parts if not any(part.strip(" ():") in text for text in said)] == []
 
 
 def test_the_catalogues_exit_codes_exist() -> None:
@@ -280,6 +284,19 @@ def test_every_anchor_leads_to_a_heading(document: str) -> None:
         )
         slugs = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
         assert anchor in slugs
+
+
+def test_the_plan_of_the_house_shows_every_room_in_its_order() -> None:
+    plan = blocks("CONTRIBUTING.md", "text")[0]
+
+    assert [line.split()[0] for line in plan.splitlines()] == list(ROOMS)
+
+
+def test_every_dependency_is_accounted_for() -> None:
+    wanted = [Requirement(text).name for text in tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]]
+    explained = re.findall(r"^\| ([\w-]+) \|", read("CONTRIBUTING.md").split("## Dependencies")[1], re.MULTILINE)
+
+    assert sorted(wanted) == sorted(set(explained) - {"Library", "---"})
 
 
 @each_document

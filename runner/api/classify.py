@@ -59,8 +59,8 @@ class Reply:
 
 @lru_cache(maxsize=8)
 def _spelled(secret: str) -> re.Pattern[bytes]:
-    """A secret as it may stand in a JSON body: any character of it escaped, as some servers do with a few."""
-    characters = (rf"(?:{re.escape(character)}|\\u{ord(character):04x})" for character in secret)
+    """A secret as it may stand in a body: any character of it escaped, as JSON and URLs allow."""
+    characters = (rf"(?:{re.escape(character)}|\\u{ord(character):04x}|%{ord(character):02x})" for character in secret)
     return re.compile("".join(characters).replace("(?:/|", r"(?:\\?/|").encode(), re.IGNORECASE)
 
 

@@ -53,7 +53,7 @@ def account(
     try:
         record = store.run(result.run_id)
         with undisturbed():
-            written = [] if result.abandoned else _write_reports(store, record, reports)
+            written = [] if result.abandoned else _write_reports(store, record, reports, hints)
         _append_step_summary(store, record)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
@@ -79,10 +79,11 @@ def render_to_stdout(
         report.render(output_format, record, targets, sys.stdout)
 
 
-def _write_reports(store: Store, record: RunRecord, templates: Sequence[str]) -> list[Path]:
+def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> list[Path]:
     paths = [report.expand(template, record) for template in templates]
+    extras = report.Extras(hints=tuple(hints.after(record, reported=True)))
     for path in paths:
-        report.write(path, record, store.targets(record))
+        report.write(path, record, store.targets(record), extras)
     return paths
 
 

@@ -1,19 +1,16 @@
 """The bar on a terminal, drawn by rich; imported where there is one."""
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from runner.cli.progress import Counting
+from runner.cli.counting import Counting
 
 _FEW = 10
 """So many targets must be done before the time that is left can be told."""
 
 
-def bar(counting: "Counting") -> Progress:
+def bar(counting: Counting) -> Progress:
     """A bar that shows what `counting` knows whenever it is drawn; gone when the run is over."""
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -30,7 +27,7 @@ def bar(counting: "Counting") -> Progress:
 
 
 class _Column(ProgressColumn):
-    def __init__(self, counting: "Counting") -> None:
+    def __init__(self, counting: Counting) -> None:
         super().__init__()
         self._counting = counting
 

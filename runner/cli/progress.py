@@ -3,93 +3,19 @@
 import json
 import sys
 import time
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from runner.api.client import Client
-from runner.conduct import Observer
-from runner.model import Outcome, Planned, Result
+from runner.cli.counting import BAD, Counting, Silent, say
+from runner.model import Planned, Result
 from runner.report.text import plain, shortened
-from runner.store import RunRecord
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY = 60.0
 """Seconds between lines where there is no terminal."""
-
-_WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits nothing
-
-_BAD = (Outcome.FAILED, Outcome.UNKNOWN)
-
-
-def say(line: str) -> None:
-    """A line on stderr; a reader that left must not end the run."""
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
-class Silent(Observer, AbstractContextManager["Silent"]):
-    """Says nothing, unless somebody must know."""
-
-    def abrupt(self, record: RunRecord) -> None:
-        """Say that an earlier run left things open, and how to go on with it."""
-        uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
-        say(
-            f"c1-runner: run {record.run_id} of this job ended abruptly: {uncertain} uncertain, {open_} not attempted; "
-            f"`c1-runner continue {record.run_id}` finishes it"
-        )
-
-    def interrupted(self, signal_name: str, in_flight: int) -> None:
-        """Say at once that the signal was heard."""
-        requests = f"{in_flight} request{'' if in_flight == 1 else 's'} in flight"
-        say(f"c1-runner: {signal_name} received: nothing new is started, waiting for {requests}; again to leave now")
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to end."""
-
-
-class Counting(Silent):
-    """Knows how far the run is."""
-
-    def __init__(self) -> None:
-        self.run_id = ""
-        self.done = self.bad = self.total = 0
-        self.growing = False  # the plan is not known to its end yet
-        self.client: Client | None = None
-
-    def started(self, run_id: str, total: int, client: Client) -> None:
-        """Remember what the run works on."""
-        self.run_id, self.total, self.client = run_id, total, client
-
-    def planned(self, total: int, *, whole: bool) -> None:
-        """The plan has grown, or is known to its end."""
-        self.total, self.growing = total, not whole
-
-    def finished(self, planned: Planned, result: Result) -> None:
-        """Count."""
-        self.done += 1
-        self.bad += result.outcome in _BAD
-
-    @property
-    def progress(self) -> str:
-        """How far it is, in words."""
-        return f"{self.done} of {self.total}{' found so far' if self.growing else ''}"
-
-    @property
-    def state(self) -> str:
-        """What it waits for, in words; empty while it simply works."""
-        if self.client is None:
-            return ""
-        turns = self.client.turns
-        pace = turns.snapshot()
-        if turns.outage:
-            return "the tenant does not answer: one request every half minute until it does"
-        if pace.gate_closed_for > 0:
-            return f"the tenant asks to wait {pace.gate_closed_for:.0f} s"
-        if pace.rate is not None and pace.rate < _WORTH_TELLING:
-            return f"limit about {pace.rate:.2g}/s"
-        return ""
 
 
 class Lines(Counting):
@@ -186,7 +112,7 @@ class Bar(Counting):
         if self._bar is None or self._task is None:
             return
         self._bar.update(self._task, advance=1)
-        if result.outcome in _BAD:
+        if result.outcome in BAD:
             name = f"{shortened(planned.connector_name, 60)}  " if planned.connector_name else ""
             why = plain(result.error or result.detail or "")
             self._bar.console.print(

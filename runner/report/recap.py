@@ -65,6 +65,7 @@ def _verdict(run: RunRecord, paint: _Paint) -> Iterator[str]:
         f"run {run.run_id}",
         plain(run.tenant),
         moment_text(run.started_at),
+        *([f"exit code {run.exit_code}"] if run.exit_code else []),
         *([duration_text(took)] if took is not None else []),
         requests_text(run),
     ]

@@ -28,9 +28,7 @@ JOB = Job(
     waves=(Share(1), Share(100, percent=True)),
     tenant="acme.conductor.one",
     reason="CHG-1",
-    limits=LimitPolicy(
-        concurrency=3, rate=2.5, max_targets=Share(5), max_failures=Share(10, percent=True), deadline=60
-    ),
+    limits=LimitPolicy(concurrency=3, rate=2.5, max_targets=Share(5), max_failures=Share(9, percent=True), deadline=60),
     retry=RetryPolicy(attempts=2),
     timeouts=Timeouts(connect=1, request=2),
     preflight=False,
