@@ -254,7 +254,7 @@ def decide(operation: Operation, planned: Planned, *, include_anomalies: bool = 
     if before is None:
         return None
     if before.deleted:
-        return Result(Outcome.FAILED, error="the connector is deleted")
+        return Result(Outcome.FAILED, "nothing can be done with it", error="the connector is deleted")
     if operation.reached(before):
         return Result(Outcome.UNCHANGED, operation.unchanged)
     if operation.name is OperationName.FORCE_SYNC and before.paused:

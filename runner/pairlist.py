@@ -103,6 +103,8 @@ def _csv(text: str, header: Line, problems: list[Problem]) -> Iterator[tuple[int
             problems.append(Problem(above + 1, 1, f"the header has no columns {_APP[0]} and {_CONNECTOR[0]}"))
             return
         for row in reader:
+            if (row.get((reader.fieldnames or [""])[0]) or "").startswith("#"):
+                continue
             cells = {(name or "").strip(): value for name, value in row.items()}
             yield above + reader.line_num, _target(cells)
     except csv.Error as error:

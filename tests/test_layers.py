@@ -22,7 +22,7 @@ ROOMS = {
     "__main__": "cli",
     "cli": EVERYTHING,
     "sandbox": "",  # the other side of the wire
-    "planfile": "run preview conduct store errors model",
+    "planfile": "run preview conduct store errors model policy",
     "run": "planning conduct targets store api stop errors model",
     "preview": "planning execute store api settings operations stop errors model",
     "planning": "conduct discover selection targets pool api stop errors model policy",
@@ -37,7 +37,7 @@ ROOMS = {
     "store": "errors model",
     "api": "settings operations stop errors model policy",
     "jobfile": "selection operations units errors model policy",
-    "pairlist": "errors model",
+    "pairlist": "units errors model",
     "selection": "units model",
     "settings": "errors",
     "operations": "model",

@@ -38,7 +38,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FAULTS = "latency=150ms,jitter=0.5,limit=6/s,burst=6,error=35%,drop=8%,seed=5"
 TYPED = f"c1-runner run freeze.yaml --report freeze.html \\\n    --sandbox --faults {FAULTS}"
 
-COLUMNS, ROWS = 118, 40
+COLUMNS, ROWS = 132, 40
 VIEWPORT = ViewportSize(width=1180, height=900)
 
 # Readable on a light and on a dark page, since the picture brings its own background.

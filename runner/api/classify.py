@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -47,21 +47,20 @@ class Reply:
     truncated: bool = False  # the connection ended before the body did
     too_large: bool = False  # the body was longer than we read
 
-    def without(self, *secrets: str | None) -> "Reply":
-        """The reply as if it had not echoed any of `secrets`."""
-        body, headers = self.body, self.headers
-        for secret in filter(None, secrets):
-            body = _spelled(secret).sub(b"[redacted]", body)
-            if any(secret in value for value in headers.values()):
-                headers = {name: value.replace(secret, "[redacted]") for name, value in headers.items()}
-        return self if body == self.body and headers is self.headers else replace(self, body=body, headers=headers)
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # what was sent and must not be quoted
+
+    def quote(self, text: str) -> str:
+        """What the reply says, fit for a message: without secrets that it echoes, on one line, printable, short."""
+        for secret in self.secrets:
+            text = _spelled(secret).sub("[redacted]", text)
+        return clean(text)
 
 
 @lru_cache(maxsize=8)
-def _spelled(secret: str) -> re.Pattern[bytes]:
-    """A secret as it may stand in a body: any character of it escaped, as JSON and URLs allow."""
+def _spelled(secret: str) -> re.Pattern[str]:
+    """A secret as it may stand in a text: any character of it escaped, as JSON and URLs allow."""
     characters = (rf"(?:{re.escape(character)}|\\u{ord(character):04x}|%{ord(character):02x})" for character in secret)
-    return re.compile("".join(characters).replace("(?:/|", r"(?:\\?/|").encode(), re.IGNORECASE)
+    return re.compile("".join(characters).replace("(?:/|", r"(?:\\?/|"), re.IGNORECASE)
 
 
 def classify_reply(reply: Reply) -> Verdict:
@@ -73,7 +72,7 @@ def classify_reply(reply: Reply) -> Verdict:
     message, request_id = _message(reply, document), _request_id(reply, document)
     wait = retry_after(reply.headers)
     if 300 <= status < 400:
-        place = clean(reply.headers.get("location", "nowhere"))
+        place = reply.quote(reply.headers.get("location", "nowhere"))
         words = f"redirected to {place} (not followed): check the tenant's address"
         return Verdict(_AMBIGUOUS, words, status, request_id, alien=True)
     if status == 401:
@@ -110,7 +109,7 @@ def _success(reply: Reply) -> Verdict:
     if document is None:
         if not reply.body and json_type and not reply.truncated:
             return Verdict(_APPLIED, "empty reply", status, request_id)
-        kind = clean(reply.headers.get("content-type", "no content type"))
+        kind = reply.quote(reply.headers.get("content-type", "no content type"))
         return Verdict(_AMBIGUOUS, f"not an answer of C1's API ({kind})", status, request_id, True, alien=True)
     if (document.get("code") and "message" in document) or document.get("error"):
         return Verdict(_AMBIGUOUS, _message(reply, document), status, request_id, retryable=True)
@@ -204,15 +203,15 @@ def _message(reply: Reply, document: Mapping[str, object] | None) -> str:
     text = document.get("message") if document else None
     if not isinstance(text, str):
         text = reply.body[: EXCERPT * 4].decode("utf-8", "replace")
-    text = clean(_REQUEST_ID.sub("", text))
+    text = reply.quote(_REQUEST_ID.sub("", text))
     return f"HTTP {reply.status}: {text}" if text else f"HTTP {reply.status}"
 
 
 def _request_id(reply: Reply, document: Mapping[str, object] | None) -> str | None:
     if header := reply.headers.get("x-request-id"):
-        return clean(header)[:100]
+        return reply.quote(header)[:100]
     found = _REQUEST_ID.search(str(document.get("message"))) if document else None
-    return clean(found[1]) if found else None
+    return reply.quote(found[1]) if found else None
 
 
 def clean(text: str) -> str:

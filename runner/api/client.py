@@ -191,8 +191,7 @@ class Client:
             self.turns.unanswered(sent_at)
             self._tokens.unjudged(token)
             raise
-        if reply.status != 200 or reply.body != b"{}":  # nothing of a plain success is ever quoted
-            reply = reply.without(token.secret)
+        reply = replace(reply, secrets=(token.secret,))
         verdict = classify_reply(reply)
         log.debug(
             "%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, anyio.current_time() - sent_at

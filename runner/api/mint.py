@@ -17,7 +17,7 @@ from yarl import URL
 
 from runner.api import assertion
 from runner.api.auth import Token
-from runner.api.classify import Reply, classify_reply, clean, json_object
+from runner.api.classify import Reply, classify_reply, json_object
 from runner.errors import AccessError, ApiError
 from runner.model import AttemptClass, Verdict
 from runner.policy import REPLY_BYTES, TOKEN_LEEWAY
@@ -63,7 +63,8 @@ class Mint:
             urlencode(form).encode(),
             REPLY_BYTES,
         )
-        reply = reply.without(form.get("client_secret"), form.get("client_assertion"))
+        sent = (form.get("client_secret"), form.get("client_assertion"))
+        reply = replace(reply, secrets=tuple(filter(None, sent)))
         verdict = classify_reply(reply)
         document = json_object(reply.body)
         if verdict.attempt is AttemptClass.APPLIED and document is not None:
@@ -93,7 +94,7 @@ class Mint:
         return Token({"Authorization": f"Bearer {value}"}, anyio.current_time() + left, self._wall() + left)
 
     def _refusal(self, reply: Reply, document: Mapping[str, object], verdict: Verdict) -> str:
-        said = clean(str(document.get("error_description") or document.get("error") or verdict.message))
+        said = reply.quote(str(document.get("error_description") or document.get("error") or verdict.message))
         text = f"{self._settings.tenant} refuses the client credentials ({said})"
         skew = self._skew(reply)
         if self._key is not None and abs(skew) > _SKEW_WORTH_SAYING:

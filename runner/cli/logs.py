@@ -55,4 +55,5 @@ def configure(*, verbose: int, quiet: bool, log_format: str) -> None:
     handler.setFormatter(_Json() if log_format == "json" else _Text(text, "%H:%M:%S"))
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for library in ("asyncio", "filelock"):
+        logging.getLogger(library).setLevel(logging.WARNING)

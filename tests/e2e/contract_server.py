@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.e2e.contract_client import Client
 from tests.e2e.contract_messages import Hook, Request, Response, problem
 
+__all__ = ["ContractServer", "Hook", "Pair", "Request", "Response", "Row", "problem"]
+
 Pair = tuple[str, str]
 
 PATIENCE = 60.0

@@ -113,7 +113,9 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(shell: Shell, server: Contrac
 
 
 def test_a_selection_of_connectors_goes_by_name_or_id(shell: Shell, server: ContractServer) -> None:
-    done = shell.run("connectors", "--select", "con3", "--select", "*CON1", "--format", "json", env=server.environment())
+    done = shell.run(
+        "connectors", "--select", "con3", "--select", "*CON1", "--format", "json", env=server.environment()
+    )
 
     assert set(states(done.document)) == {"app1/con1", "app2/con3"}
 

@@ -1,5 +1,7 @@
 """Which of a tenant's connectors a job takes, as the tenant sees it: by the requests that arrive, and no others."""
 
+from typing import Any
+
 import pytest
 
 from runner.errors import ExitCode, UsageError
@@ -35,9 +37,9 @@ def tenant() -> Listed:
     return Listed((App(app_id, name) for app_id, name in APPS.items()), CONNECTORS)
 
 
-def selecting(*pairs: str, select: Selection | None = None, operation: str = "pause", **fields: object) -> Job:
+def selecting(*pairs: str, select: Selection | None = None, operation: str = "pause", **fields: Any) -> Job:
     targets = tuple(Target(*pair.split("/")) for pair in pairs)
-    return Job(OperationName(operation), "test", targets=targets, select=select, **fields)  # type: ignore[arg-type]
+    return Job(OperationName(operation), "test", targets=targets, select=select, **fields)
 
 
 def listed_apps(b: Bench) -> list[str]:

@@ -64,10 +64,10 @@ ROWS = [row("one", Outcome.CHANGED), row("two", Outcome.UNCHANGED, PAUSED), row(
 
 def shown(*rows: TargetRecord) -> Preview:
     began = start()
-    values = {name: getattr(began, name) for name in began.__slots__}
+    values: dict[str, Any] = {name: getattr(began, name) for name in began.__slots__}
     counts = dict.fromkeys(Outcome, 0)
-    unfinished = dict.fromkeys(("finished_at", "exit_code", "stopped"))
-    run = RunRecord(run=0, **values, **unfinished, requests=0, retries=0, throttled=0, counts=counts)
+    values |= dict.fromkeys(("finished_at", "exit_code", "stopped"))
+    run = RunRecord(run=0, **values, requests=0, retries=0, throttled=0, counts=counts)
     return Preview(run, list(rows), apps=1, connectors=3)
 
 
