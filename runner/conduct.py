@@ -135,6 +135,7 @@ class Conduct:
     def plan_is_whole(self) -> None:
         """Nothing is added to the plan any more."""
         self._whole = True
+        self._journal.whole()
         self._context.observer.planned(self._watch.planned, whole=True)
 
     async def supervise(self, waves: Sequence[Wave]) -> None:
@@ -248,8 +249,7 @@ class Conduct:
         self._stop.request(f"the deadline of {seconds:g} s has passed", ExitCode.STOPPED)
 
     async def _heed_signals(self, work: anyio.CancelScope) -> None:
-        # What the parent had us ignore (nohup, a background job of a script) stays ignored.
-        wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        wanted = heeded_signals()
         if not wanted:
             return
         with anyio.open_signal_receiver(*wanted) as received:
@@ -287,6 +287,11 @@ class Conduct:
             exit_code = ExitCode.STORAGE
         unwritten = tuple(self._journal.lost)
         return RunResult(self._run_id, exit_code, self._stop.reason, counts, self._abandoned, unwritten)
+
+
+def heeded_signals() -> list[signal.Signals]:
+    """The signals that end a run; what the parent had us ignore (nohup, a script's `&`) stays ignored."""
+    return [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete: bool) -> int:

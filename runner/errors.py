@@ -8,6 +8,7 @@ RunnerError
 ├── OutageError             5   the tenant cannot be reached or used at all
 ├── NothingSelectedError    6   the job names no target
 ├── StorageError            7   state or report could not be written or read
+├── InterruptedRunError  128+   a signal came before anything was sent
 ├── LockedError            75   another run of the same job holds the lock
 ├── ApiError                    one request that did not succeed; carries what the reply said of the attempt
 └── StoppingError               a wait was cut short because the run is stopping (internal, never shown)
@@ -108,6 +109,14 @@ class StorageError(RunnerError):
     """The state store or a report could not be read or written."""
 
     exit_code = ExitCode.STORAGE
+
+
+class InterruptedRunError(RunnerError):
+    """A signal came before the run began; nothing was sent."""
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__(f"{name} received before anything was sent")
+        self.exit_code = ExitCode(128 + number)
 
 
 class LockedError(RunnerError):

@@ -108,7 +108,7 @@ def _csv(text: str, header: Line, problems: list[Problem]) -> Iterator[tuple[int
             cells = {(name or "").strip(): value for name, value in row.items()}
             yield above + reader.line_num, _target(cells)
     except csv.Error as error:
-        problems.append(Problem(above + reader.line_num, 1, f"not CSV: {error}"))
+        problems.append(Problem(above + reader.line_num + 1, 1, f"not CSV: {error}"))
 
 
 def _target(row: Mapping[str, object]) -> Target:

@@ -113,6 +113,7 @@ def _run(
         finished_at=now,
         exit_code=exit_code,
         stopped=None,
+        whole=True,
         requests=client.total.requests,
         retries=client.total.retries,
         throttled=client.total.throttled,

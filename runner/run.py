@@ -6,13 +6,16 @@ Everything a run does is in the store as it happens; what is returned is only ho
 import getpass
 import os
 import platform
+import signal
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 
+import anyio
+
 from runner import __version__
 from runner.api.client import Client
-from runner.conduct import Conduct, Context, Wave
-from runner.errors import UsageError
+from runner.conduct import Conduct, Context, Wave, heeded_signals
+from runner.errors import InterruptedRunError, RunnerError, UsageError
 from runner.model import Job, Outcome, Planned, RunResult
 from runner.planning import Planner
 from runner.stop import Stop
@@ -21,6 +24,8 @@ from runner.store.database import new_run_id
 from runner.store.journal import RunStart
 from runner.store.locks import lock
 from runner.targets import as_listed, with_state
+
+_UNLISTED = ("the selection, which the run had not found to its end: repeat the command it came from",)
 
 OPEN = (Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 """What an interrupted run has left open."""
@@ -41,9 +46,9 @@ async def run(job: Job, context: Context) -> RunResult:
         # Settings that cannot be used are found out before there is a run.
         async with _client(job, context, stop) as client:
             planner = Planner(job, client, stop, include_protected=context.include_protected)
-            plan = await planner.survey()
+            plan = await _survey(planner, context)
             run_id = new_run_id(started_at)
-            journal = store.journal(_start(job, context, run_id, started_at))
+            journal = store.journal(_start(job, context, run_id, started_at, whole=plan is not None or not job.select))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))
         return conduct.close(planner.unlisted, whole=planner.whole)
@@ -66,7 +71,34 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
             conduct.plan(again, recorded=True)
             feed = with_state(again, client, concurrency=job.limits.concurrency, stop=stop)
             await conduct.supervise([Wave(feed if job.preflight else as_listed(again), len(again))])
-        return conduct.close()
+        return conduct.close(() if record.whole else _UNLISTED)
+
+
+async def _survey(planner: Planner, context: Context) -> list[Planned] | None:
+    """The planner's survey, ended by a signal with `InterruptedRunError`."""
+    wanted = heeded_signals() if context.signals else []
+    heard: list[signal.Signals] = []
+    result: list[Planned] | None = None
+    failure: RunnerError | None = None
+
+    async def listen() -> None:
+        with anyio.open_signal_receiver(*wanted) as received:
+            heard.append(await anext(received))
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        if wanted:
+            group.start_soon(listen)
+        try:
+            result = await planner.survey()
+        except RunnerError as error:  # kept out of the group, which would wrap it
+            failure = error
+        group.cancel_scope.cancel()
+    if heard:
+        raise InterruptedRunError(heard[0], heard[0].name)
+    if failure is not None:
+        raise failure
+    return result
 
 
 def _planned_again(rows: Iterator[tuple[TargetRecord, float | None]]) -> Iterator[Planned]:
@@ -88,7 +120,7 @@ def _client(job: Job, context: Context, stop: Stop) -> Client:
     )
 
 
-def _start(job: Job, context: Context, run_id: str, started_at: float) -> RunStart:
+def _start(job: Job, context: Context, run_id: str, started_at: float, *, whole: bool) -> RunStart:
     return RunStart(
         run_id=run_id,
         job=asdict(replace(job, targets=())),
@@ -103,6 +135,7 @@ def _start(job: Job, context: Context, run_id: str, started_at: float) -> RunSta
         user=_user(),
         pid=os.getpid(),
         started_at=started_at,
+        whole=whole,
     )
 
 

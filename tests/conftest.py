@@ -3,9 +3,14 @@
 import os
 import random
 
+import hypothesis
 import pytest
 
 from tests.virtual_clock import VirtualClockLoop
+
+# How long an example takes says more of the machine than of the code; the same examples every time.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture

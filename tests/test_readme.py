@@ -231,18 +231,7 @@ def test_the_readmes_command_lines_are_found_at_all() -> None:
     found = [arguments[0] for text in blocks("README.md", "sh") for arguments in invocations(text)]
 
     assert len(found) > 25
-    assert set(found) >= {
-        "run",
-        "plan",
-        "pause",
-        "resume",
-        "continue",
-        "connectors",
-        "status",
-        "init",
-        "report",
-        "sandbox",
-    }
+    assert set(found) >= {"run", "plan", "pause", "resume", "connectors", "status", "init", "report", "sandbox"}
 
 
 def test_a_command_line_that_the_program_does_not_know_is_noticed() -> None:

@@ -11,7 +11,7 @@ from runner import run as engine
 from runner.cli import options, state
 from runner.cli.carry_out import carry_out, look_ahead, prepare
 from runner.cli.plan_text import plan_text
-from runner.errors import UsageError
+from runner.errors import NothingSelectedError, UsageError
 from runner.model import Job, OperationName, Outcome, Selection, Target
 from runner.operations import OPERATIONS
 from runner.preview import Preview
@@ -39,7 +39,7 @@ def _command(operation: OperationName, word: str) -> click.Command:
             targets = [*map(_pair, pairs), *_listed(targets_path), *earlier]
             job = _job(operation, word, targets, pin, everything=everything)
             job = prepare(overrides.apply(job), manner)
-            _check(job, everything=everything)
+            _check(job, everything=everything, from_run=from_run)
             if not yes:
                 _check_terminal(targets_path)
                 _confirm(look_ahead(job, manner, sandbox=sandbox, faults=faults))
@@ -85,7 +85,9 @@ def _job(operation: OperationName, name: str, targets: list[Target], pin: str | 
     return Job(operation, name, targets=tuple(dict.fromkeys(targets)), select=select, tenant=pin)
 
 
-def _check(job: Job, *, everything: bool) -> None:
+def _check(job: Job, *, everything: bool, from_run: str | None) -> None:
+    if from_run is not None and not everything and not job.targets:
+        raise NothingSelectedError(f"run {from_run} has no such target")
     if not everything and not job.targets:
         raise click.UsageError("name connectors as APP/CONNECTOR, or use --all, --targets or --from-run")
     if everything and not job.reason:

@@ -6,7 +6,7 @@ import click
 
 from runner.cli import options
 from runner.cli.seeing import Seen, look
-from runner.errors import ExitCode, UsageError
+from runner.errors import ExitCode, NothingSelectedError, UsageError
 from runner.model import OperationName, Selection
 from runner.report.text import shortened
 
@@ -32,7 +32,10 @@ def init(
       c1-runner init freeze.yaml
     """
     tenant, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
-    text = _job_file(operation, None if sandbox else tenant, [one for one in seen if not one.connector.state.deleted])
+    alive = [one for one in seen if not one.connector.state.deleted]
+    if not alive:
+        raise NothingSelectedError(f"{tenant} has no connectors: nothing was written")
+    text = _job_file(operation, None if sandbox else tenant, alive)
     if path is None:
         click.echo(text, nl=False)
         return ExitCode.OK
@@ -43,7 +46,7 @@ def init(
         raise UsageError(f"{path}: is there already; --force writes over it") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
-    click.echo(f"{path}: {len(seen)} connectors; now delete what the job shall not touch, and `c1-runner plan {path}`")
+    click.echo(f"{path}: {len(alive)} connectors; now delete what the job shall not touch, and `c1-runner plan {path}`")
     return ExitCode.OK
 
 
@@ -63,6 +66,4 @@ def _job_file(operation: str, tenant: str | None, seen: list[Seen]) -> str:
             lines.append(f"  # {shortened(one.app.name or 'an app without a name', 100)}")
         pair = f"{one.app.app_id}/{one.connector.connector_id}"
         lines.append(f"  - {pair}  # {shortened(one.connector.name or 'no name', 100)}, {one.state}")
-    if not seen:
-        lines[-1] = "connectors: []  # the tenant has none"
     return "\n".join(lines) + "\n"

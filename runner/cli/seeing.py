@@ -19,7 +19,7 @@ from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, OutageError, RunnerError
 from runner.model import Connector, Job, OperationName, Planned, Selection
-from runner.report.text import plain, shortened
+from runner.report.text import json_safe, plain, shortened
 from runner.selection import Judgement, Selector
 from runner.stop import Stop
 from runner.store import Receipt, Store
@@ -158,11 +158,14 @@ def _row(seen: Seen) -> dict[str, Any]:
 def _print(seen: Sequence[Seen], output_format: str) -> None:
     rows = [_row(one) for one in seen]
     if output_format == "json":
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        click.echo(json_safe(json.dumps(rows, indent=1, ensure_ascii=False)))
     elif output_format == "yaml":
         import yaml
 
-        click.echo(yaml.safe_dump(rows, sort_keys=False, allow_unicode=True), nl=False)
+        text = yaml.safe_dump(rows, sort_keys=False, allow_unicode=True)
+        if any(plain(line) != line for line in text.split("\n")):  # what does not show as itself is escaped
+            text = yaml.safe_dump(rows, sort_keys=False, allow_unicode=False)
+        click.echo(text, nl=False)
     elif output_format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\r\n")
         writer.writerow(_FIELDS)

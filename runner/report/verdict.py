@@ -56,7 +56,7 @@ def _headline(run: RunRecord, reached: int, wanted: str) -> str:
         return "Nothing was selected"
     are = "is" if reached == 1 else "are"
     if reached == run.planned:
-        if run.stopped and run.job.get("select"):
+        if not run.whole:
             return f"{connectors(reached).capitalize()} {are} {wanted}; not everything that was selected"
         every = "The one connector" if reached == 1 else f"All {count_text(reached)} connectors"
         return f"{every} {are} {wanted}"

@@ -55,6 +55,7 @@ class RunStart:
     user: str
     pid: int
     started_at: float
+    whole: bool = True  # whether the plan is known to its end when the run begins
 
 
 class Unwritten(NamedTuple):
@@ -122,6 +123,10 @@ class Journal:
     def add(self, planned: Planned) -> None:
         """Add one target to the plan, while the run goes on; durable with the next group, before its intent."""
         self._add(_PLANNED, self._planned_row(planned), None)
+
+    def whole(self) -> None:
+        """Nothing is added to the plan any more; durable with the next group."""
+        self._add("UPDATE runs SET whole = 1 WHERE run = ?", (self._run,), None)
 
     async def intent(self, planned: Planned, at: float) -> None:
         """Return when it is durable that a request for this target may leave from now on."""

@@ -47,6 +47,7 @@ class RunRecord:
     finished_at: float | None
     exit_code: int | None
     stopped: str | None
+    whole: bool  # whether everything that was selected is in the plan
     requests: int
     retries: int
     throttled: int
@@ -161,7 +162,7 @@ def _run(connection: sqlite3.Connection, row: dict[str, Any]) -> RunRecord:
     counts = dict.fromkeys(Outcome, 0) | {Outcome(outcome): count for outcome, count, *_ in tally}
     if row["requests"] is None:  # not finished: what the targets' own records add up to
         row["requests"], row["retries"], row["throttled"] = (sum(line[i] for line in tally) for i in (2, 3, 4))
-    return RunRecord(**(row | {"job": json.loads(row["job"]), "counts": counts}))
+    return RunRecord(**(row | {"job": json.loads(row["job"]), "whole": bool(row["whole"]), "counts": counts}))
 
 
 def targets(connection: sqlite3.Connection, run: RunRecord) -> Iterator[TargetRecord]:

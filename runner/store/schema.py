@@ -23,6 +23,7 @@ MIGRATIONS: tuple[str, ...] = (
         finished_at REAL,                   -- NULL: under way, or ended abruptly
         exit_code INTEGER,
         stopped TEXT,
+        whole INTEGER NOT NULL,             -- 0: a selection was still being listed, the plan may lack some
         requests INTEGER,
         retries INTEGER,
         throttled INTEGER

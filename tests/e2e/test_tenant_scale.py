@@ -30,13 +30,13 @@ TENANT = f"""
 import sys
 from pathlib import Path
 import anyio
-from runner.sandbox import Generated, Oracle, Tenant, environment, serve
+from runner.sandbox import Faults, Generated, Oracle, Tenant, environment, serve
 
 def ready(server):
     print(*(f"{{name}}={{value}}" for name, value in environment(server).items()), "ready", sep="\\n", flush=True)
 
 tenant = Tenant(Generated({APPS}, {CONNECTORS}, paused=float(sys.argv[1])), oracle=Oracle(keep_requests=False))
-anyio.run(lambda: serve(tenant, log=Path(sys.argv[2]), ready=ready))
+anyio.run(lambda: serve(tenant, Faults(latency=0.02), log=Path(sys.argv[2]), ready=ready))
 """
 
 # Runs a command, and writes how much memory it took at most into a file.

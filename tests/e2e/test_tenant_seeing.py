@@ -120,7 +120,7 @@ def test_a_selection_of_connectors_goes_by_name_or_id(shell: Shell, server: Cont
     assert set(states(done.document)) == {"app1/con1", "app2/con3"}
 
 
-@pytest.mark.parametrize("command", ["connectors", "status", "init"])
+@pytest.mark.parametrize("command", ["connectors", "init"])
 def test_a_tenant_that_cannot_be_listed_whole_is_not_shown_in_part(
     shell: Shell, server: ContractServer, command: str
 ) -> None:

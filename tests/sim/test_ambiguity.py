@@ -23,18 +23,9 @@ ONE = pairs(1)
 Pair = tuple[str, str]
 CHANGED, FAILED, UNKNOWN = Outcome.CHANGED, Outcome.FAILED, Outcome.UNKNOWN
 
-AMBIGUOUS = [
-    "redirect=302",
-    "drop",
-    "reset",
-    "silence",
-    "status=500",
-    "status=502",
-    "status=504",
-    "status=408",
-    "html",
-    "error_object",
-]
+# What makes an attempt ambiguous, and lets it be repeated; and what is not worth repeating.
+AMBIGUOUS = ["drop", "reset", "silence", "html", "error_object", *(f"status={code}" for code in (408, 500, 502, 504))]
+FINAL = ["redirect=302"]
 
 # What comes after it, again and again, and the outcome when neither has any effect.
 THEN = {
@@ -113,7 +104,7 @@ async def test_ambiguous_without_effect_and_then_anything(bench: OpenBench, firs
                 assert reads(b, target)[-1].at >= sent(b, target)[-1].at
 
 
-@pytest.mark.parametrize("first", AMBIGUOUS)
+@pytest.mark.parametrize("first", AMBIGUOUS + FINAL)
 async def test_ambiguous_with_effect_is_found_out_by_a_read_and_not_repeated(bench: OpenBench, first: str) -> None:
     table = cells((f"{first},applied=yes", then) for then in THEN)
     async with bench([*ONE, *table]) as b:
@@ -126,7 +117,7 @@ async def test_ambiguous_with_effect_is_found_out_by_a_read_and_not_repeated(ben
 @pytest.mark.parametrize("applied", ["yes", "no"])
 @pytest.mark.parametrize("read", ["status=500", "drop", "status=403", "status=400", "html", "silence", "big_header"])
 async def test_ambiguous_and_reads_that_tell_nothing_is_unknown(bench: OpenBench, read: str, applied: str) -> None:
-    table = cells((f"{first},applied={applied}", then) for first in AMBIGUOUS for then in ("ok", "status=400"))
+    table = cells((f"{first},applied={applied}", then) for first in AMBIGUOUS + FINAL for then in ("ok", "status=400"))
     async with bench([*ONE, *table]) as b:
         outcomes = await carry_out(b, table, read)
 
@@ -167,6 +158,22 @@ async def test_a_read_that_lags_behind_does_not_make_a_failure_of_what_was_appli
         (row,) = b.rows(result)
         assert row.outcome in (CHANGED, UNKNOWN)
         assert then != "ok" or row.outcome is CHANGED
+
+
+@pytest.mark.parametrize("ends_by", ["deadline", "credential", "read"])
+async def test_one_read_of_two_does_not_make_a_failure(bench: OpenBench, ends_by: str) -> None:
+    async with bench(ONE, behaviour=Behaviour(lag=2.0)) as b:
+        desk, loop = b.server.desk, asyncio.get_running_loop()
+        b.server.script("app0/con0", ["truncate"])
+        if ends_by == "credential":
+            loop.call_later(1, desk.revoke_credential, desk.signer.client_id)
+        elif ends_by == "read":
+            loop.call_later(0.5, b.server.script, "connector", ["status=500"] * 50)
+        deadline = 1.5 if ends_by == "deadline" else None
+        result = await b.run(job(ONE, verify=False, limits=LimitPolicy(deadline=deadline)))
+
+        assert b.applied() == {"app0/con0"}
+        assert counts(result) == {"unknown": 1}
 
 
 async def test_a_late_duplicate_of_a_pause_changes_nothing_more(bench: OpenBench) -> None:

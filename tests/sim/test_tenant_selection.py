@@ -127,8 +127,9 @@ async def test_an_app_that_the_selection_cannot_want_is_not_listed(bench: OpenBe
 async def test_excludes_and_protection_win_over_the_selection(
     bench: OpenBench, kind: str, rule: Exclusion, spared: set[str]
 ) -> None:
+    rules: dict[str, Any] = {kind: (rule,)}
     async with bench(tenant()) as b:
-        result = await b.run(selecting(select=Selection(all=True), **{kind: (rule,)}))
+        result = await b.run(selecting(select=Selection(all=True), **rules))
 
         assert result.exit_code == ExitCode.OK
         assert set(b.posts()) == EVERYTHING - spared
@@ -269,7 +270,7 @@ async def test_pages_that_overlap_put_no_connector_into_the_plan_twice(bench: Op
     for number in range(120):
         app = f"app{number}" if overlap == "apps" else "app"
         many.add(Connector(app, f"con{number:03}", f"Connector {number}"))
-    async with bench(many) as b:
+    async with bench(many, "latency=20ms") as b:
         _begin_later_pages_earlier(b)
         result = await b.run(selecting(select=Selection(all=True)))
 

@@ -194,10 +194,9 @@ def test_comments_and_blank_lines_are_allowed_above_and_between_the_rows_of_a_sp
     assert parsed("# from the inventory\napp_id,connector_id\na,b\n\n# later\nc,d\n") == [("a", "b"), ("c", "d")]
 
 
-def test_a_quote_that_never_ends_is_a_problem_of_its_line() -> None:
+def test_a_quote_that_never_ends_is_a_problem_of_the_list() -> None:
     text = 'app_id,connector_id,name\na,b,"' + "x,y\n" * 50_000
-    [(line, _)] = problems(text)
-    assert line >= 2
+    assert len(problems(text)) == 1
 
 
 def test_one_column_is_no_spreadsheet() -> None:

@@ -26,7 +26,8 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 
 def picture(compared: Sequence[tuple[Regime, Sequence[Result]]]) -> str:
     """One panel per regime, below each other."""
-    panels, top = [], 0
+    panels: list[str] = []
+    top = 0
     for regime, results in compared:
         panels += _panel(regime, results, top)
         top += _HEAD + _ROW * len(results) + _GAP

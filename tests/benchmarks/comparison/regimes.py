@@ -73,7 +73,10 @@ def _no_latency() -> Regime:
         Case(who.AIOHTTP, load, server),
         Case(who.EQUAL, load, server),
         Case(who.FULL, load, Server(stateful=True)),
-        *(Case(peer, load, server, rounds) for peer, rounds in ((who.GO, 5), (who.CURL, 5), (who.SDK, 1), (who.XARGS, 1))),
+        *(
+            Case(peer, load, server, rounds)
+            for peer, rounds in ((who.GO, 5), (who.CURL, 5), (who.SDK, 1), (who.XARGS, 1))
+        ),
     )
     return Regime("no-latency", "No latency, 10,000 connectors, 50 at once", cases)
 

@@ -1,8 +1,9 @@
 """Running a regime: all its cases in turns, A B C A B C, so that a machine that drifts is fair to all."""
 
+import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -37,9 +38,9 @@ class Result:
         """The median of the ratios, each taken within its round."""
         return median(self.ratios)
 
-    def middle(self, figure: str) -> float:
-        """The median of one of the figures of `Run`."""
-        return median(getattr(run, figure) for run in self.runs)
+    def middle(self, figure: Callable[[Run], float]) -> float:
+        """The median of one figure of the runs."""
+        return median(figure(run) for run in self.runs)
 
 
 def compare(regime: Regime, rounds: int, tools: Tools, folder: Path | None) -> list[Result]:
@@ -84,18 +85,19 @@ def _run(case: Case, tools: Tools, folder: Path | None) -> Run | None:
             if command is None:
                 return None
             usage = measure.run(command, case.contender.environment(site), place / "output")
-        requests = list(server.requests())
-    return _judged(case, usage, requests)
+        return _judged(case, usage, server)
 
 
-def _judged(case: Case, usage: measure.Usage, requests: list[nginx.Request]) -> Run:
+def _judged(case: Case, usage: measure.Usage, server: nginx.Running) -> Run:
     """The run's figures; raises `RuntimeError` if the work was not done."""
-    seconds = usage.seconds
-    if case.to_first_request:
-        seconds = min(request.ended_at - request.seconds for request in requests) - usage.started_at
-    if case.contender.pauses:
-        done = {request.path for request in requests if request.status == 200 and request.path.endswith("/pause")}
-        if len(done) != case.load.count:
-            raise RuntimeError(f"{case.name}: {len(done)} of {case.load.count} connectors were paused")
-    throttled = sum(request.status == 429 for request in requests)
-    return Run(seconds, usage.cpu, usage.peak, throttled / max(1, len(requests)))
+    paused, total, throttled, first = set[str](), 0, 0, math.inf
+    for request in server.requests():
+        total += 1
+        throttled += request.status == 429
+        first = min(first, request.ended_at - request.seconds)
+        if request.status == 200 and request.path.endswith("/pause"):
+            paused.add(request.path)
+    if case.contender.pauses and len(paused) != case.load.count:
+        raise RuntimeError(f"{case.name}: {len(paused)} of {case.load.count} connectors were paused")
+    seconds = first - usage.started_at if case.to_first_request else usage.seconds
+    return Run(seconds, usage.cpu, usage.peak, throttled / max(1, total))

@@ -30,11 +30,11 @@ def _row(result: Result) -> str:
     cells = (
         f"{mark}{result.name}{mark}",
         f"{mark}{result.ratio:.2f}{mark}",
-        f"{result.middle('seconds'):.3g}",
+        f"{result.middle(lambda run: run.seconds):.3g}",
         f"{min(times):.3g} to {max(times):.3g}",
-        f"{result.middle('cpu'):.2f}",
-        f"{result.middle('peak'):.0f}",
-        f"{result.middle('throttled'):.1%}",
+        f"{result.middle(lambda run: run.cpu):.2f}",
+        f"{result.middle(lambda run: run.peak):.0f}",
+        f"{result.middle(lambda run: run.throttled):.1%}",
         str(len(times)),
     )
     return f"| {' | '.join(cells)} |"
