@@ -203,7 +203,10 @@ class Executor:
             except _Reached as reached:
                 return self._result(course, reached.outcome, str(reached))
             except (ApiError, StoppingError, AccessError) as error:
-                log.debug("target %s: the last read failed: %s", course.planned.target, error)
+                log.debug("target %s: the last reads failed: %s", course.planned.target, error)
+                course.read = None  # one read of several is no proof
+                if isinstance(error, AccessError):
+                    self._stop.request(str(error), ExitCode.ACCESS)
         if course.ambiguous and (course.read is None or last.status == _ACCEPTED or not self._operation.lasting):
             return self._result(course, Outcome.UNKNOWN, "a request was sent; what came of it is not known", last)
         return self._result(course, Outcome.FAILED, UNCLEAR if course.ambiguous else None, last)

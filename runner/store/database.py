@@ -96,8 +96,9 @@ class Store:
 
     def run(self, run_id: str | None = None) -> RunRecord:
         """One run by its id or an unambiguous beginning of it; without one, the newest."""
-        with storage_errors(self.path):
-            matches = records.find_runs(self.connection, run_id)
+        # A connection of its own reads what is on the disk, not what this process remembers of it.
+        with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
+            matches = records.find_runs(connection, run_id)
         if not matches:
             what = f"no run {run_id!r}" if run_id else "no run yet"
             raise UsageError(f"{self.path}: {what}; `c1-runner runs` lists them")

@@ -171,8 +171,9 @@ class Journal:
         try:
             self._transaction([(statement, (values,)) for statement, values, _ in group.rows])
             self.commits += 1
-        except StorageError as error:
-            self._failure = group.error = error
+        except BaseException as error:  # of whatever kind: who waits must not take it for durable
+            known = error if isinstance(error, StorageError) else StorageError(f"{self._path}: {error!r}")
+            self._failure = group.error = known
             self.lost += [str(record) for _, _, record in group.rows if record is not None]
             raise
         finally:

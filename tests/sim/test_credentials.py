@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_revoked_credential_ends_the_run_within_as_many_requests_as_workers_and_three(
     bench: OpenBench, workers: int, preflight: bool
 ) -> None:
-    targets = pairs(20 * workers, per_app=4)
+    targets = pairs(8 * workers, per_app=4)
     async with bench(targets, "latency=1s") as b:
         desk, loop = b.server.desk, asyncio.get_running_loop()
         loop.call_later(5.5, desk.revoke_credential, desk.signer.client_id)
@@ -38,7 +38,7 @@ async def test_a_revoked_credential_ends_the_run_within_as_many_requests_as_work
 
 @pytest.mark.parametrize("workers", [1, 10, 50])
 async def test_a_revoked_access_token_ends_the_run_with_what_was_in_flight(bench: OpenBench, workers: int) -> None:
-    targets = pairs(20 * workers, per_app=4)
+    targets = pairs(8 * workers, per_app=4)
     async with bench(targets, "latency=1s") as opened:
         b = opened.with_access_token()
         asyncio.get_running_loop().call_later(5.5, b.server.desk.revoke_all)
@@ -63,11 +63,11 @@ async def test_an_access_token_that_is_none_ends_the_run_with_its_first_requests
 
 
 async def test_tokens_that_live_five_seconds_are_renewed_once_each_and_before_their_end(bench: OpenBench) -> None:
-    targets = pairs(1000, per_app=10)
-    async with bench(targets, "latency=200ms,token_life=5s") as b:
+    targets = pairs(300, per_app=10)
+    async with bench(targets, "latency=500ms,token_life=5s") as b:
         result = await b.run(job(targets))
 
-        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1000})
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 300})
         assert b.server.oracle.per_status[401] == 0
         assert b.server.desk.mints <= 1 + math.ceil(asyncio.get_running_loop().time() / 4)
         assert b.server.desk.mints == len(b.arrivals("token"))

@@ -106,7 +106,7 @@ async def test_row_41_an_unknown_client_ends_the_run_before_any_target(bench: Op
         result = await b.run(job(ONE))
 
         assert (result.exit_code, counts(result)) == (ExitCode.ACCESS, {"not_attempted": 1})
-        assert "invalid_client" in (result.stopped or "")
+        assert "refuses the client credentials" in (result.stopped or "")
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(213.0, "213 s ahead of"), (-900.0, "900 s behind")])

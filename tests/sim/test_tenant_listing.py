@@ -226,3 +226,13 @@ async def test_a_deleted_app_is_not_listed(bench: OpenBench) -> None:
 
         assert b.posts() == ["app1/con1"]
         assert result.exit_code == ExitCode.OK
+
+
+async def test_going_on_with_a_run_that_was_cut_off_while_listing_does_not_make_it_whole(bench: OpenBench) -> None:
+    async with bench(LARGE, "latency=1s") as b:
+        wanted = everything(limits=LimitPolicy(deadline=12.0), verify=False)
+        first = await b.run(wanted)
+        again = await b.proceed(first.run_id, everything(verify=False))
+
+        assert len(b.applied()) < len(LARGE)
+        assert again.exit_code != ExitCode.OK
