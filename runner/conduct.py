@@ -152,7 +152,7 @@ class Conduct:
                 watchers.start_soon(self._tick, self._context.observer.tick_every)
             if self._context.signals:
                 watchers.start_soon(self._heed_signals, work)
-            with work:
+            with work, _storage_failure_stops(self._stop):
                 await self._work(waves)
             watchers.cancel_scope.cancel()
 
@@ -309,5 +309,11 @@ def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete:
 def _storage_failure_stops(stop: Stop) -> Iterator[None]:
     try:
         yield
-    except StorageError as error:
-        stop.request(str(error), ExitCode.STORAGE)
+    except* StorageError as group:  # alone, or out of a task group
+        stop.request(_words(group), ExitCode.STORAGE)
+
+
+def _words(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

@@ -134,7 +134,8 @@ class Planner:
         async def feed(put: Put[Planned]) -> None:
             await pairs(put)
             await stream(put)
-            conduct.plan_is_whole()
+            if self._discovery.whole and not self.unlisted:
+                conduct.plan_is_whole()
 
         return feed
 

@@ -154,7 +154,7 @@ async def test_row_37_a_connector_deleted_before_is_not_even_tried(bench: OpenBe
 
         assert (result.exit_code, counts(result)) == (ExitCode.INCOMPLETE, {"changed": 1, "failed": 1})
         assert b.posts() == ["app0/con0"]
-        assert b.rows(result)[1].error == "deleted"
+        assert b.rows(result)[1].error == "the connector is deleted"
 
 
 async def test_row_38_a_connector_created_during_the_run_is_left_alone(bench: OpenBench) -> None:
