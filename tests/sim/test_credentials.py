@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -119,3 +121,21 @@ async def test_a_credential_that_may_only_read_is_told_from_a_short_job_too(benc
         result = await b.run(job(pairs(2)))
 
         assert (result.exit_code, counts(result)) == (ExitCode.ACCESS, {"failed": 2})
+
+
+@pytest.mark.parametrize("by", ["signal", "deadline"])
+async def test_waiting_for_a_token_on_probation_ends_with_the_run(bench: OpenBench, by: str) -> None:
+    targets = pairs(3)
+    async with bench(targets) as b:
+        b.server.script("app0/con0", ["status=401", "silence"])  # the second token's verdict does not come
+        if by == "signal":
+            asyncio.get_running_loop().call_later(1, os.kill, os.getpid(), signal.SIGTERM)
+        limits = LimitPolicy(concurrency=2, deadline=1 if by == "deadline" else None)
+        result = await b.run(job(targets, preflight=False, limits=limits), signals=True)
+
+        rows = b.results(result)
+        sent = set(b.posts())
+        assert "app0/con0" in sent
+        assert rows["app0/con0"].outcome == "unknown"
+        assert {target for target, row in rows.items() if row.outcome == "unknown"} <= sent
+        assert counts(result)["not_attempted"] >= 1

@@ -25,7 +25,7 @@ from runner.stop import Stop
 
 pytestmark = pytest.mark.anyio
 
-REQUESTS = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "1000"))
+REQUESTS = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "500"))
 """How many requests are sent in each test; a thorough check takes 20,000."""
 
 WORKERS = 50

@@ -19,7 +19,7 @@ from tests.virtual_clock import wall
 
 pytestmark = pytest.mark.anyio
 
-COUNT = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "1000"))
+COUNT = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "500"))
 """How many targets the run has; a thorough check takes 20,000."""
 
 WORKERS = 50

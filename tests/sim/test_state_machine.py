@@ -25,7 +25,7 @@ from runner.store import Store, TargetRecord
 from tests.sim.conftest import Bench, job, open_tenant, pairs
 from tests.virtual_clock import VirtualClockLoop
 
-EXAMPLES = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "30"))
 """How many scenarios are played; a thorough check takes 10,000."""
 
 FATES = (

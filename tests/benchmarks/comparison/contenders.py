@@ -14,10 +14,10 @@ Command = list[str | Path]
 _PEERS = Path(__file__).with_name("peers")
 _BODY = "{}"
 _CURL = (
-    "--silent", "--request", "POST", "--data", _BODY, "--retry", "1000",
+    "--silent", "--no-progress-meter", "--request", "POST", "--data", _BODY, "--retry", "1000",
     "--header", "Content-Type: application/json", "--header", f"Authorization: Bearer {TOKEN}",
 )  # fmt: skip
-"""A retry of curl waits as long as Retry-After says."""
+"""A retry waits as long as Retry-After says; with `--output /dev/null` it would fail, for that cannot be truncated."""
 
 _FIRST = ("--no-preflight", "--no-verify")
 
@@ -89,6 +89,10 @@ def runner() -> Command:
     return [installed] if installed.exists() else [sys.executable, "-m", "runner"]
 
 
+def _plan_tenant(site: Site, _: Tools) -> Command:
+    return [*runner(), "plan", site.tenant_wide_job(), "--concurrency", str(site.load.concurrency), "--quiet"]
+
+
 def _from_mappings(site: Site, _: Tools) -> Command:
     return [*_run(site, site.job(mapping=True)), *_FIRST]
 
@@ -113,8 +117,7 @@ def _curl_parallel(site: Site, _: Tools) -> Command:
 
 
 def _xargs_curl(site: Site, _: Tools) -> Command:
-    curl = ("curl", *_CURL, "--output", "/dev/null")
-    return ["xargs", "-a", site.urls(), "-P", str(site.load.concurrency), "-n", "1", *curl]
+    return ["xargs", "-a", site.urls(), "-P", str(site.load.concurrency), "-n", "1", "curl", *_CURL]
 
 
 def _imports(_: Site, __: Tools) -> Command:
@@ -136,7 +139,8 @@ VALIDATE = Contender("c1-runner validate", _validate, ours=True, pauses=False)
 EQUAL = Contender("c1-runner, equal work", c1_runner(*_FIRST), ours=True)
 FULL = Contender("c1-runner, preflight and verification", c1_runner(), ours=True)
 MAPPINGS = Contender("c1-runner, labelled mappings", _from_mappings, ours=True)
-MINTING = Contender("c1-runner, client credentials", c1_runner(*_FIRST), ours=True, environment=with_client_credentials)
+MINTING = Contender("c1-runner, signing in", c1_runner(*_FIRST), ours=True, environment=with_client_credentials)
+PLAN = Contender("c1-runner plan, the whole tenant", _plan_tenant, ours=True, pauses=False)
 AIOHTTP = Contender("bare aiohttp loop", _bare_aiohttp)
 SDK = Contender("official Python SDK", _official_sdk)
 GO = Contender("Go net/http", _go)

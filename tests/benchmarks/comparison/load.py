@@ -37,7 +37,7 @@ class Site:
 
     def curl_config(self) -> Path:
         """The same as a configuration file of curl."""
-        entries = (f'url = "{self._url(*pair)}"\noutput = /dev/null\n' for pair in self.load.pairs())
+        entries = (f'url = "{self._url(*pair)}"\n' for pair in self.load.pairs())
         return self._write("curl.conf", entries)
 
     def job(self, *, mapping: bool = False) -> Path:
@@ -45,6 +45,11 @@ class Site:
         form = "  - {{app_id: {0}, connector_id: {1}, name: Connector {1}}}\n" if mapping else "  - {0}/{1}\n"
         head = "version: 1\nname: benchmark\noperation: pause\nconnectors:\n"
         return self._write("job.yaml", [head, *(form.format(*pair) for pair in self.load.pairs())])
+
+    def tenant_wide_job(self) -> Path:
+        """A job over whatever connectors the tenant has."""
+        text = "version: 1\nname: benchmark\noperation: pause\nreason: benchmark\nselect: {all: true}\n"
+        return self._write("job.yaml", [text])
 
     def _url(self, app: str, connector: str) -> str:
         return f"{self.origin}/api/v1/apps/{app}/connectors/{connector}/pause"

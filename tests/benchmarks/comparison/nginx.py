@@ -119,14 +119,14 @@ def _configuration(server: Server, directory: Path, port: int) -> str:
         lua=_LUA,
         apps=APPS,
         per_app=PER_APP,
+        latency=server.latency,
     )
 
 
 def _pause(server: Server) -> str:
     """The reply to a pause: `return` is the quickest, but goes past limits; `echo` knows latency, Lua state."""
     if server.stateful:
-        delay = f"ngx.sleep({server.latency:g})" if server.latency else ""
-        return f"content_by_lua_block {{ {delay} tenant.pause() }}"
+        return "content_by_lua_block { tenant.pause() }"
     if server.latency:
         return f"echo_sleep {server.latency:g}; echo -n '{{}}';"
     return "echo -n '{}';" if server.rate else "return 200 '{}';"
@@ -155,7 +155,7 @@ http {{
     limit_req_status 429;
     limit_req_log_level info;
     lua_shared_dict paused 64m;
-    init_by_lua_block {{ tenant = dofile("{lua}")({apps}, {per_app}) }}
+    init_by_lua_block {{ tenant = dofile("{lua}")({apps}, {per_app}, {latency:g}) }}
     {zone}
     server {{
         listen 127.0.0.1:{port} backlog=1024;

@@ -1,4 +1,4 @@
-"""The results as a picture: a row per contender, its ratio as a point on a logarithmic scale. SVG, light and dark."""
+"""The results as a picture: a row per contender, a bar from 1 to its ratio, logarithmic. SVG, light and dark."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from html import escape
 from tests.benchmarks.comparison.regimes import Regime
 from tests.benchmarks.comparison.rounds import Result
 
-_WIDTH, _LEFT, _RIGHT = 860, 330, 70
+_WIDTH, _LEFT, _RIGHT = 860, 340, 60
 _ROW, _HEAD, _GAP = 22, 46, 26
 _LOW, _HIGH = 0.125, 32.0  # of the scale
 _TICKS = (0.25, 0.5, 1, 2, 4, 8, 16)
@@ -52,11 +52,12 @@ def _panel(regime: Regime, results: Sequence[Result], top: int) -> Iterator[str]
 
 
 def _row(result: Result, y: int) -> Iterator[str]:
-    end = _x(result.ratio)
+    one, end = _x(1), _x(result.ratio)
     name, bar = ("us", "bar ours") if result.ours else ("", "bar")
+    place, anchor = (end + 6, "start") if end >= one else (end - 6, "end")
     yield f'<text class="{name}" x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{escape(result.name)}</text>'
-    yield f'<line class="{bar}" x1="{_LEFT}" x2="{end}" y1="{y}" y2="{y}"/>'
-    yield f'<text class="{name}" x="{end + 6}" y="{y + 4}">{result.ratio:.2f}</text>'
+    yield f'<line class="{bar}" x1="{one}" x2="{end}" y1="{y}" y2="{y}"/>'
+    yield f'<text class="{name}" x="{place}" y="{y + 4}" text-anchor="{anchor}">{result.ratio:.2f}</text>'
 
 
 def _x(ratio: float) -> int:

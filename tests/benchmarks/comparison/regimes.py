@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from tests.benchmarks.comparison import contenders as who
 from tests.benchmarks.comparison.contenders import Contender
 from tests.benchmarks.comparison.load import Load
-from tests.benchmarks.comparison.nginx import Server
+from tests.benchmarks.comparison.nginx import APPS, PER_APP, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,19 @@ def _size() -> Regime:
     return Regime("size", "Time per connector and peak memory as the job grows", cases, per_connector=True)
 
 
+def _listing() -> Regime:
+    load, latency = Load(APPS * PER_APP, 50), 0.05
+    cases = (Case(who.PLAN, load, Server(latency=latency, stateful=True)),)
+    title = f"Listing a tenant of {APPS:,} apps with {PER_APP} connectors each, 50 ms latency, 50 at once"
+    return Regime("listing", title, cases, ideal=APPS / load.concurrency * latency)
+
+
 REGIMES = (
     _limited("limited", 1_000, ((who.XARGS, 2), (who.SDK, 2), (who.CURL, 1), (who.AIOHTTP, 1), (who.GO, 1))),
     _limited("limited-5000", 5_000, ()),
     _latency(),
     _no_latency(),
     _start(),
+    _listing(),
     _size(),
 )

@@ -4,16 +4,24 @@
 local PAUSED = '"syncDisabledAt": "2026-01-01T00:00:00Z", "status": {"status": "SYNC_STATUS_DISABLED"}'
 local ACTIVE = '"syncDisabledAt": null, "status": {"status": "SYNC_STATUS_DONE"}'
 
-return function(apps, per_app)
+return function(apps, per_app, latency)
     local tenant = {}
 
+    local function take_time()
+        if latency and latency > 0 then
+            ngx.sleep(latency)
+        end
+    end
+
     function tenant.pause()
+        take_time()
         ngx.shared.paused:set(ngx.var.uri, true)
         ngx.header.content_length = 2
         ngx.print("{}")
     end
 
     function tenant.list_connectors()
+        take_time()
         local rows = {}
         for number = 0, per_app - 1 do
             local id = ngx.var.app .. "c" .. number
@@ -27,6 +35,7 @@ return function(apps, per_app)
     end
 
     function tenant.list_apps()
+        take_time()
         local size = tonumber(ngx.var.arg_page_size) or 25
         local first = tonumber(ngx.var.arg_page_token) or 0
         local last = math.min(first + size, apps)
