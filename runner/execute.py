@@ -15,7 +15,7 @@ from datetime import datetime
 
 from runner.api.budget import RetryBudget
 from runner.api.client import Client
-from runner.api.retry import is_retryable, retrying, until_spent
+from runner.api.retry import is_retryable, persist, retrying, until_spent
 from runner.api.turn import Tally
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.model import UNCLEAR, AttemptClass, ConnectorState, OperationName, Outcome, Planned, Result, Verdict
@@ -123,11 +123,16 @@ class Executor:
             log.exception("target %s: this is a bug in c1-runner", course.planned.target)
             self._stop.request(f"a bug in c1-runner ({type(error).__name__})", ExitCode.BUG)
             result = self._result(course, Outcome.UNKNOWN, "an error inside c1-runner; see the log")
+        except BaseException:  # cut off at the end of the grace: what was never sent is not uncertain
+            if course.tally.requests == 0 and not course.ambiguous:
+                self._record(course.planned, Result(Outcome.NOT_ATTEMPTED, self._stop.reason))
+            raise
         if result is not None:
             self._record(course.planned, result)
 
     def _record(self, planned: Planned, result: Result) -> None:
-        log.info("%s %s", planned.target, result.outcome, extra={"target": str(planned.target)})
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s %s", planned.target, result.outcome, extra={"target": str(planned.target)})
         self._journal.outcome(planned, result)
         if self._finished is not None:
             self._finished(planned, result)
@@ -142,7 +147,7 @@ class Executor:
         def worth(error: BaseException) -> bool:
             return is_retryable(error) and (last or self._budget.grant(self._client.total.requests))
 
-        await retrying(policy, self._stop, until=until, worth=worth)(self._attempt, course)
+        await persist(lambda: self._attempt(course), lambda: retrying(policy, self._stop, until=until, worth=worth))
 
     async def _attempt(self, course: Course) -> None:
         course.tries += 1

@@ -122,7 +122,7 @@ class Planner:
             self._discovery = self._listing(tuple(Ruling) if self._counts_tenant else rulings)
             await self._discovery.feed(keep)(_nowhere)
         self._check_listing()
-        return found
+        return sorted(found, key=_place)  # apps come in as they are read: the same tenant gives the same plan
 
     def _listing(self, rulings: Collection[Ruling]) -> Discovery:
         concurrency = self._job.limits.concurrency
@@ -213,6 +213,11 @@ def in_waves(plan: Sequence[Planned], waves: Sequence[Share]) -> list[Sequence[P
         begin = end
     parts.append(plan[begin:])
     return [part for part in parts if part]
+
+
+def _place(planned: Planned) -> tuple[str, str, str, str]:
+    app_id, connector_id, _ = planned.target
+    return planned.app_name or "", app_id, planned.connector_name or "", connector_id
 
 
 def _planned(app: App, connector: Connector) -> Planned:

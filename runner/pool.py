@@ -47,7 +47,7 @@ async def _put_all(feed: Feed[Item], send: MemoryObjectSendStream[Item], stop: S
     async def put(item: Item) -> None:
         stop.check()
         try:
-            await send.send(item)
+            await _hand_over(item, send)
         except anyio.BrokenResourceError:
             raise StoppingError("the workers have left") from None
 
@@ -56,3 +56,11 @@ async def _put_all(feed: Feed[Item], send: MemoryObjectSendStream[Item], stop: S
             await feed(put)
         except StoppingError:
             return
+
+
+async def _hand_over(item: Item, send: MemoryObjectSendStream[Item]) -> None:
+    """Put an item into the stream, at once if a worker waits: `send` alone takes a turn of the loop for each."""
+    try:
+        send.send_nowait(item)
+    except anyio.WouldBlock:
+        await send.send(item)

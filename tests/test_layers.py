@@ -61,7 +61,6 @@ DOORS = {
     "rich": "cli",
     "sqlite3": "store",
     "tenacity": "api",
-    "uvloop": "cli run",
     "yaml": "jobfile cli",
     "yarl": "api sandbox",
 }

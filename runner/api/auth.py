@@ -20,6 +20,9 @@ from runner.policy import RetryPolicy
 from runner.settings import AccessToken
 from runner.stop import Stop
 
+_LOOK_AGAIN = 0.5
+"""Seconds after which a wait for the verdict on a token asks whether the run goes on at all."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
@@ -124,7 +127,9 @@ class SharedToken:
             if self._probe is None:
                 self._probe = token
                 return token
-            await self._judged.wait()
+            with anyio.move_on_after(_LOOK_AGAIN):
+                await self._judged.wait()
+            self._stop.check()
 
     def is_current(self, token: Token) -> bool:
         """Whether `token` is still the one to send."""

@@ -23,7 +23,7 @@ from runner.api.auth import FixedToken, SharedToken, Token, TokenSource
 from runner.api.classify import Reply, classify_reply, json_object
 from runner.api.mint import Mint
 from runner.api.ratelimit import allowance
-from runner.api.retry import retrying
+from runner.api.retry import persist, retrying
 from runner.api.transport import Transport
 from runner.api.turn import Tally, Turns
 from runner.errors import ApiError
@@ -157,7 +157,7 @@ class Client:
                 raise ApiError(replace(verdict, retryable=verdict.retryable or verdict.truncated))
             return document
 
-        return await retrying(self._retry, self._stop)(once)
+        return await persist(once, lambda: retrying(self._retry, self._stop))
 
     async def _send(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict]:
         """One attempt: as many requests as throttling and stale tokens make of it."""
@@ -193,9 +193,9 @@ class Client:
             raise
         reply = replace(reply, secrets=(token.secret,))
         verdict = classify_reply(reply)
-        log.debug(
-            "%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, anyio.current_time() - sent_at
-        )
+        if log.isEnabledFor(logging.DEBUG):
+            seconds = anyio.current_time() - sent_at
+            log.debug("%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, seconds)
         wait = self.turns.answered(sent_at, verdict, allowance(reply.headers))
         if verdict.throttled:
             tally.throttled += 1

@@ -1,7 +1,8 @@
 """When a request is sent again: tenacity, with a whitelist over our own error class."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
@@ -12,6 +13,8 @@ from runner.errors import ApiError
 from runner.model import AttemptClass
 from runner.policy import RetryPolicy
 from runner.stop import Stop
+
+Value = TypeVar("Value")
 
 Predicate = Callable[[BaseException], bool]
 
@@ -39,6 +42,25 @@ def retrying(
         sleep=stop.sleep,
         reraise=True,
     )
+
+
+async def persist(function: Callable[[], Awaitable[Value]], retry: Callable[[], AsyncRetrying]) -> Value:
+    """The value of `function`, called as often as the retry object that `retry` makes has it.
+
+    Nearly every call succeeds at once, so the object is only made after a failure, which it then sees as the
+    first of its attempts.
+    """
+    try:
+        return await function()
+    except ApiError as error:
+        failures = [error]
+
+    async def attempt() -> Value:
+        if failures:
+            raise failures.pop()
+        return await function()
+
+    return await retry()(attempt)
 
 
 class BackOff(wait_base):

@@ -60,11 +60,11 @@ class Turns:
     async def take(self) -> float:
         """Wait for a turn and take it; returns the time the request leaves. Raises `StoppingError`."""
         self._stop.check()
-        if self._queue.locked() or self._delay() > 0:
-            async with self._queue:  # first come, first served
-                while (delay := self._delay()) > 0:
-                    await self._stop.sleep(min(delay, _LOOK_AGAIN))
         now = anyio.current_time()
+        if self._queue.locked() or self._delay(now) > 0:
+            async with self._queue:  # first come, first served
+                while (delay := self._delay(now := anyio.current_time())) > 0:
+                    await self._stop.sleep(min(delay, _LOOK_AGAIN))
         self._pace.sent(now)
         self._outage.sent(now)
         return now
@@ -97,8 +97,7 @@ class Turns:
         self._mind_long_waits(verdict.retry_after, now)
         return self._pace.refused(sent_at, now, verdict.retry_after)
 
-    def _delay(self) -> float:
-        now = anyio.current_time()
+    def _delay(self, now: float) -> float:
         return max(self._pace.delay(now), self._outage.delay(now))
 
     def _fail(self, now: float) -> None:

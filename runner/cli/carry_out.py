@@ -12,7 +12,7 @@ from runner.cli import logs, state
 from runner.cli.account import Hints, account
 from runner.cli.options import Manner
 from runner.cli.plan_text import plan_text
-from runner.cli.process import allow_connections
+from runner.cli.process import allow_connections, spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
 from runner.conduct import Context
@@ -52,6 +52,7 @@ def carry_out(
                 )
                 return await work(job, context)
 
+    spare_the_collector()
     result = anyio.run(main)
     hints = Hints(manner.state_dir, possible=not sandbox)
     return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)

@@ -1,5 +1,6 @@
 """What the process needs of the operating system before it starts."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,15 @@ from runner.errors import UsageError
 
 _OTHER_FILES = 50
 """Files besides connections: state, reports, streams, libraries."""
+
+_NEW_OBJECTS = 10_000
+"""How many more objects there must be before the garbage collector looks for cycles among the young."""
+
+
+def spare_the_collector() -> None:
+    """Keep the garbage collector from walking a plan that stays to the end, again and again."""
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def allow_connections(concurrency: int) -> None:

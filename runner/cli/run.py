@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner import jobfile, planfile, report
+from runner import jobfile, report
 from runner import run as engine
 from runner.cli import options, state
 from runner.cli.carry_out import Work, carry_out, look_ahead, prepare, show_plan
@@ -47,6 +47,8 @@ def run(
         raise click.UsageError("give a job file, or --plan with a saved plan")
     work: Work = engine.run
     if plan_path is not None:
+        from runner import planfile  # loads pydantic, which no other command needs
+
         saved = planfile.load(plan_path)
         job, work = saved.job, saved.carry_out
     else:
@@ -88,6 +90,8 @@ def plan(
         report.write(report.expand(template, shown.run), shown.run, shown.targets)
     command = shlex.join(["c1-runner", "run", *sys.argv[2:]])  # with the same options
     if output is not None:
+        from runner import planfile
+
         planfile.save(output, job, shown)
         command = f"c1-runner run --plan {output}"
     show_plan(shown, manner.output_format, command)

@@ -1,24 +1,29 @@
 """Which formats there are, and which suffix of a path asks for which."""
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import TextIO
 
 from runner.errors import UsageError
-from runner.report.csv_table import write_csv
 from runner.report.extras import Extras
-from runner.report.html import write_html
-from runner.report.json_text import write_json, write_ndjson
-from runner.report.junit import write_junit
-from runner.report.markdown import write_markdown
 from runner.store.records import RunRecord, TargetRecord
 
-_DATA: Mapping[str, Callable[[RunRecord, Iterable[TargetRecord], TextIO], None]] = MappingProxyType(
-    {"json": write_json, "ndjson": write_ndjson, "csv": write_csv, "junit": write_junit}
+# module:function, imported when a report is written: the first request does not wait for them
+_DATA: Mapping[str, str] = MappingProxyType(
+    {
+        "json": "runner.report.json_text:write_json",
+        "ndjson": "runner.report.json_text:write_ndjson",
+        "csv": "runner.report.csv_table:write_csv",
+        "junit": "runner.report.junit:write_junit",
+    }
 )
-_PAGES: Mapping[str, Callable[[RunRecord, Iterable[TargetRecord], TextIO, Extras], None]] = MappingProxyType(
-    {"markdown": write_markdown, "html": write_html}
+_PAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "markdown": "runner.report.markdown:write_markdown",
+        "html": "runner.report.html:write_html",
+    }
 )
 
 FORMATS: Mapping[str, str] = MappingProxyType(
@@ -54,6 +59,12 @@ def render(
     `extras` adds to the formats for people; the ones for programs hold the store's rows alone.
     """
     if format in _PAGES:
-        _PAGES[format](run, targets, out, extras or Extras())
+        _writer(_PAGES[format])(run, targets, out, extras or Extras())
     else:
-        _DATA[format](run, targets, out)
+        _writer(_DATA[format])(run, targets, out)
+
+
+def _writer(name: str) -> Callable[..., None]:
+    module, _, function = name.partition(":")
+    writer: Callable[..., None] = getattr(importlib.import_module(module), function)
+    return writer

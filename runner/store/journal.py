@@ -2,11 +2,13 @@
 
 An intent is durable before its request leaves; an outcome is durable with the next group. So after a crash
 at any moment a target that the tenant may have changed has at least an intent: it is reported as unknown,
-never forgotten. All records of one turn of the event loop share one transaction and one sync to the disk.
+never forgotten. Records that come within a few turns of the event loop share one transaction and one sync.
 """
 
 import contextlib
+import itertools
 import json
+import operator
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
+import anyio.lowlevel
 
 from runner.errors import StorageError
 from runner.model import ConnectorState, Outcome, Planned, Result
@@ -36,6 +39,12 @@ _FINISHED = """
     UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ?, requests = coalesce(requests, 0) + ?,
         retries = coalesce(retries, 0) + ?, throttled = coalesce(throttled, 0) + ? WHERE run = ?
 """
+
+_QUIET_TURNS = 3
+"""Turns of the event loop: a worker that has just recorded an outcome intends its next target within so many."""
+
+_LARGE_GROUP = 1_000
+"""Records that are committed without waiting for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,16 @@ class Journal:
         """Commit group after group until cancelled; raises `StorageError` when the disk refuses."""
         while True:
             await self._pending.wait()
+            await self._gather()
             self.commit()
+
+    async def _gather(self) -> None:
+        """Return when a few turns of the event loop have added nothing, for a sync costs more than they do."""
+        rows, known, quiet = self._group.rows, 0, 0
+        while quiet < _QUIET_TURNS and len(rows) < _LARGE_GROUP:
+            quiet = quiet + 1 if len(rows) == known else 0
+            known = len(rows)
+            await anyio.lowlevel.checkpoint()
 
     def commit(self) -> None:
         """Commit what has come since the last time, and wake who waits for it."""
@@ -169,7 +187,8 @@ class Journal:
         if not group.rows:
             return
         try:
-            self._transaction([(statement, (values,)) for statement, values, _ in group.rows])
+            alike = itertools.groupby(group.rows, key=operator.itemgetter(0))
+            self._transaction((statement, [values for _, values, _ in rows]) for statement, rows in alike)
             self.commits += 1
         except BaseException as error:  # of whatever kind: who waits must not take it for durable
             known = error if isinstance(error, StorageError) else StorageError(f"{self._path}: {error!r}")

@@ -192,16 +192,19 @@ def open_targets(
     return ((_target(row), intent_at) for *row, intent_at in cursor)
 
 
+_REPLY_COLUMNS = tuple(field.name for field in fields(TargetRecord))[5:-2]
+"""The fields between the outcome and the states, in the order of the columns."""
+
+
 def _target(row: Sequence[Any]) -> TargetRecord:
     seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after = row
-    names = [field.name for field in fields(TargetRecord)][5:-2]  # what the columns between are called, too
     return TargetRecord(
         seq=seq,
         target=Target(app_id, connector_id),
         app_name=app_name,
         connector_name=connector_name,
         outcome=Outcome(outcome),
-        **dict(zip(names, reply, strict=True)),
+        **dict(zip(_REPLY_COLUMNS, reply, strict=True)),
         before=_state(before),
         after=_state(after),
     )
