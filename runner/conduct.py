@@ -5,23 +5,26 @@ the signals. First signal, deadline, threshold or fatal reply: nothing new start
 and the account is written. Second signal, or the end of the grace: what is in flight is left, as unknown.
 """
 
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
 
+from runner.aftermath import Aftermath
 from runner.api.client import Client
+from runner.cadence import Cadence
 from runner.errors import SIGNAL_CODES, AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.execute import Course, Executor
-from runner.model import Job, Outcome, Planned, Result, RunResult
+from runner.leasing import Joiner, Releaser, Undoing
+from runner.model import Job, OperationName, Outcome, Planned, Result, RunResult
 from runner.operations import OPERATIONS
 from runner.policy import DRAIN_GRACE
 from runner.pool import Feed, Put, work_through
 from runner.settings import Settings
+from runner.signals import Signals, heed
 from runner.stop import Stop
 from runner.store import Journal, RunRecord, Store
 from runner.verify import Doubt, Touched, Verifier, by_app
@@ -29,7 +32,6 @@ from runner.watch import Watch
 
 Item = TypeVar("Item")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAMED = 20  # apps that could not be listed are named up to this number
 _GOOD = (Outcome.CHANGED, Outcome.UNCHANGED)
 
@@ -55,8 +57,14 @@ class Observer:
     def planned(self, total: int, *, whole: bool) -> None:
         """The plan has grown to `total` targets; unless it is `whole`, it may grow further."""
 
+    def asked_to_stop(self, signal_name: str) -> None:
+        """A signal that is only noted: what is under way had better be finished."""
+
     def interrupted(self, signal_name: str, in_flight: int) -> None:
         """The first signal: nothing new is started, `in_flight` requests come to their end."""
+
+    def following(self) -> None:
+        """What was resumed is syncing; its syncs are followed to their end."""
 
     def verifying(self) -> None:
         """All targets have their outcome; the tenant is asked whether it shows them."""
@@ -72,8 +80,18 @@ class Context:
     include_anomalies: bool = False
     include_protected: bool = False
     signals: bool = True  # whether to handle SIGINT, SIGTERM and SIGHUP
+    heard: Signals | None = None  # those that are heeded already, by what this run is a part of
+    patience: int = 0  # signals that are only noted before one ends the run
     lock_wait: float = 0.0  # seconds to wait for another run of the same job to end
+    windowed: bool = False  # a command runs while the pauses last
+    sync_wait: float | None = None  # seconds an undo waits at most for the syncs that it starts; None: not at all
     wall: Callable[[], float] = time.time
+
+    def heed(self) -> AbstractContextManager[Signals]:
+        """The signals that end the run, heeded within the block."""
+        if self.heard is not None or not self.signals:
+            return nullcontext(self.heard or Signals(None))
+        return heed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,7 @@ class Conduct:
         journal: Journal,
         client: Client,
         stop: Stop,
+        undoing: Undoing | None = None,
     ) -> None:
         self._job = job
         self._context = context
@@ -112,10 +131,24 @@ class Conduct:
             job.retry,
             include_anomalies=context.include_anomalies,
             finished=self._finished,
+            cadence=Cadence(job.limits.resume_rate) if job.operation is OperationName.RESUME and not undoing else None,
             wall=context.wall,
         )
+        self._undoing = undoing
+        self._perform = self._work_of_the_pool()
         self._abandoned = False
         self._whole = True  # nothing is added to the plan any more
+
+    def _work_of_the_pool(self) -> Callable[[Planned], Awaitable[None]]:
+        """What is done to each target: the executor's work, and around it what leases ask for."""
+        context, job = self._context, self._job
+        parts = (self._client, self._stop, context.wall)
+        if self._undoing is not None:
+            return Releaser(self._executor, self._undoing, Cadence(job.limits.resume_rate), *parts)
+        if job.operation is OperationName.PAUSE:
+            leases = context.store.leases(context.settings.tenant, self._journal.run)
+            return Joiner(self._executor, leases, self._journal, *parts)
+        return self._executor
 
     def plan(self, targets: Sequence[Planned], *, recorded: bool = False) -> None:
         """Put targets into the plan before anything is sent; `recorded` if they are in the store already."""
@@ -150,8 +183,7 @@ class Conduct:
                 watchers.start_soon(self._keep_the_deadline, self._job.limits.deadline)
             if self._context.observer.tick_every is not None:
                 watchers.start_soon(self._tick, self._context.observer.tick_every)
-            if self._context.signals:
-                watchers.start_soon(self._heed_signals, work)
+            watchers.start_soon(self._heed_signals, work)
             with work, _storage_failure_stops(self._stop):
                 await self._work(waves)
             watchers.cancel_scope.cancel()
@@ -161,7 +193,7 @@ class Conduct:
         if not await self._signed_in():
             return
         for number, wave in enumerate(waves, 1):
-            await self._pass(wave.feed, self._executor)
+            await self._pass(wave.feed, self._perform)
             self._watch.drained()
             if self._executor.put_off:
                 await self._last_pass()
@@ -171,6 +203,8 @@ class Conduct:
                 return
         if self._job.verify and self._operation.lasting:
             await self._verify()
+        if self._undoing is not None and not self._stop.requested:
+            await self._aftermath()
 
     async def _signed_in(self) -> bool:
         """Whether the tenant gives us a token; asked before anything else, so a refusal costs one request."""
@@ -217,13 +251,25 @@ class Conduct:
         if not self._stop.requested:
             verifier.give_up(doubts)
 
+    async def _aftermath(self) -> None:
+        """After an undo: follow the syncs that it has started, and look once more at what could be paused again."""
+        record = self._context.store.run(self._run_id)
+        after = Aftermath(self._client, self._journal, self._stop, workers=self._job.limits.concurrency)
+        if self._context.sync_wait is not None:
+            self._context.observer.following()
+            resumed = [row for rows in self._context.store.touched_by_app(record) for row in rows]
+            await after.follow(resumed, self._context.sync_wait)
+        if self._undoing is not None and self._undoing.unclear:
+            await after.last_look(self._undoing.unclear)
+
     async def _repeat(self, doubts: list[Doubt], verifier: Verifier) -> list[Doubt]:
         """Send again what was accepted without effect; returns what is in doubt even then."""
 
         async def feed(put: Put[Planned]) -> None:
             for doubt in doubts:
                 row = doubt.target
-                await put(Planned(row.seq, row.target, row.app_name, row.connector_name, row.before))
+                again = Planned(row.seq, row.target, row.app_name, row.connector_name, row.before)
+                await put(again if self._undoing is None else self._undoing.guarded(again))
 
         await self._pass(feed, self._executor.repeat)
         if self._executor.put_off:
@@ -232,6 +278,8 @@ class Conduct:
 
     def _finished(self, planned: Planned, result: Result) -> None:
         self._watch.finished(result)
+        if self._undoing is not None:
+            self._undoing.settle(planned, result.outcome)
         self._client.turns.expect(self._watch.remaining if self._whole else None)
         self._context.observer.finished(planned, result)
 
@@ -249,15 +297,14 @@ class Conduct:
         self._stop.request(f"the deadline of {seconds:g} s has passed", ExitCode.STOPPED)
 
     async def _heed_signals(self, work: anyio.CancelScope) -> None:
-        wanted = heeded_signals()
-        if not wanted:
-            return
-        with anyio.open_signal_receiver(*wanted) as received:
-            first = await anext(received)
+        with self._context.heed() as signals:
+            for _ in range(self._context.patience):
+                self._context.observer.asked_to_stop((await signals.next()).name)
+            first = await signals.next()
             self._stop.request(f"{first.name} received", 128 + first)
             self._context.observer.interrupted(first.name, self._client.in_flight)
             with anyio.move_on_after(DRAIN_GRACE):
-                await anext(received)
+                await signals.next()
             self._abandoned = True
             work.cancel()
             await anyio.sleep_forever()  # a third signal must not cut the account short
@@ -278,8 +325,13 @@ class Conduct:
         counts: Mapping[Outcome, int] = {}
         try:
             self._journal.commit()
-            counts = self._context.store.run(self._run_id).counts
-            exit_code = _exit_code(counts, self._stop, self._job, complete=whole and not unlisted)
+            record = self._context.store.run(self._run_id)
+            counts = judged = record.counts
+            if self._undoing is not None:
+                judged = self._undoing.judged(record)
+            elif self._job.operation is OperationName.RESUME:
+                self._context.store.release_resumed(record, self._context.wall())
+            exit_code = _exit_code(judged, self._stop, self._job, complete=whole and not unlisted)
             tally = (total.requests, total.retries, total.throttled)
             self._journal.finish(self._context.wall(), exit_code, self._stop.reason, tally)
         except StorageError as error:
@@ -287,11 +339,6 @@ class Conduct:
             exit_code = ExitCode.STORAGE
         unwritten = tuple(self._journal.lost)
         return RunResult(self._run_id, exit_code, self._stop.reason, counts, self._abandoned, unwritten)
-
-
-def heeded_signals() -> list[signal.Signals]:
-    """The signals that end a run; what the parent had us ignore (nohup, a script's `&`) stays ignored."""
-    return [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete: bool) -> int:

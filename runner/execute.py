@@ -11,14 +11,24 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from runner.api.budget import RetryBudget
 from runner.api.client import Client
 from runner.api.retry import is_retryable, persist, retrying, until_spent
 from runner.api.turn import Tally
+from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
-from runner.model import UNCLEAR, AttemptClass, ConnectorState, OperationName, Outcome, Planned, Result, Verdict
+from runner.model import (
+    UNCLEAR,
+    AttemptClass,
+    ConnectorState,
+    OperationName,
+    Outcome,
+    Planned,
+    Result,
+    Verdict,
+    epoch,
+)
 from runner.operations import Operation
 from runner.policy import CLOCK_SKEW, RECHECK_DELAYS, RetryPolicy
 from runner.stop import Stop
@@ -47,6 +57,7 @@ class Course:
     forgiven: bool = False  # one closed connection does not count
     last: Verdict | None = None
     ambiguous: bool = False  # a request may have taken effect
+    unclear_at: float | None = None  # when the latest such request was given up, epoch seconds
     read: ConnectorState | None = None  # the latest read since then
 
 
@@ -66,6 +77,7 @@ class Executor:
         *,
         include_anomalies: bool = False,
         finished: Finished | None = None,
+        cadence: Cadence | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._operation = operation
@@ -76,18 +88,21 @@ class Executor:
         self._budget = RetryBudget(retry)
         self._include_anomalies = include_anomalies
         self._finished = finished
+        self._cadence = cadence
         self._wall = wall
         self.put_off: list[Course] = []
 
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome and record it; an error of any kind is this target's alone."""
-        result = None
-        if planned.since is None:
-            result = decide(self._operation, planned, include_anomalies=self._include_anomalies)
+        result = self.decide(planned) if planned.since is None else None
         if result is not None:
-            self._record(planned, result)
+            self.settle(planned, result)
         else:
             await self.repeat(planned)
+
+    def decide(self, planned: Planned) -> Result | None:
+        """The outcome that the state before settles without a request; None: a request is needed."""
+        return decide(self._operation, planned, include_anomalies=self._include_anomalies)
 
     async def repeat(self, planned: Planned) -> None:
         """The same for a target on which the state before has nothing to say any more."""
@@ -100,14 +115,12 @@ class Executor:
 
     def abandon(self, course: Course) -> None:
         """Settle a target that was put off, and whose turn never came."""
-        self._record(course.planned, self._interrupted(course, self._stop.reason or "the run ended"))
+        self.settle(course.planned, self._interrupted(course, self._stop.reason or "the run ended"))
 
     async def _carry_out(self, course: Course, *, last: bool) -> None:
         result: Result | None
         try:
-            self._stop.check()
-            if course.attempts == 0 and course.planned.since is None:
-                await self._journal.intent(course.planned, course.started_at)
+            await self._begin(course)
             await self._attempt_all(course, last=last)
             result = self._result(course, Outcome.CHANGED)
         except ApiError as error:
@@ -125,12 +138,21 @@ class Executor:
             result = self._result(course, Outcome.UNKNOWN, "an error inside c1-runner; see the log")
         except BaseException:  # cut off at the end of the grace: what was never sent is not uncertain
             if course.tally.requests == 0 and not course.ambiguous:
-                self._record(course.planned, Result(Outcome.NOT_ATTEMPTED, self._stop.reason))
+                self.settle(course.planned, Result(Outcome.NOT_ATTEMPTED, self._stop.reason))
             raise
         if result is not None:
-            self._record(course.planned, result)
+            self.settle(course.planned, result)
 
-    def _record(self, planned: Planned, result: Result) -> None:
+    async def _begin(self, course: Course) -> None:
+        """Return when a request for a target may leave: it is its turn, and the intent is durable."""
+        self._stop.check()
+        if self._cadence is not None:
+            await self._cadence.turn(self._stop)
+        if course.attempts == 0 and course.planned.since is None:
+            await self._journal.intent(course.planned, course.started_at)
+
+    def settle(self, planned: Planned, result: Result) -> None:
+        """Record a target's outcome."""
         if log.isEnabledFor(logging.INFO):
             log.info("%s %s", planned.target, result.outcome, extra={"target": str(planned.target)})
         self._journal.outcome(planned, result)
@@ -151,7 +173,8 @@ class Executor:
 
     async def _attempt(self, course: Course) -> None:
         course.tries += 1
-        if course.ambiguous or (course.last is not None and course.last.status == 409):
+        guarded = course.planned.marks is not None and course.last is not None
+        if course.ambiguous or guarded or (course.last is not None and course.last.status == 409):
             await self._look(course)
         sent = course.tally.requests
         verdict = course.last = await self._client.act(self._operation, course.planned.target, course.tally)
@@ -159,7 +182,7 @@ class Executor:
         if verdict.attempt is AttemptClass.APPLIED and not (verdict.truncated and self._operation.lasting):
             return
         if verdict.attempt in (AttemptClass.AMBIGUOUS, AttemptClass.APPLIED):
-            course.ambiguous, course.read = True, None
+            course.ambiguous, course.read, course.unclear_at = True, None, self._wall()
         if verdict.disconnected and not course.forgiven:
             course.forgiven = True
             course.tries -= 1
@@ -174,6 +197,9 @@ class Executor:
             raise _Reached(*self._credit(course, state))
         if self._operation.name is OperationName.FORCE_SYNC and _began_since(course.planned.before, state):
             raise _Reached(Outcome.CHANGED, "the reply was lost; a read shows a new sync running")
+        marks = course.planned.marks
+        if marks is not None and not marks.cover(state):
+            raise _Reached(Outcome.SKIPPED, foreign(state))
 
     async def _look_again_and_again(self, course: Course) -> None:
         """The last reads before a failure is called one: several, for reads may lag behind writes."""
@@ -184,7 +210,7 @@ class Executor:
 
     def _credit(self, course: Course, now: ConnectorState) -> tuple[Outcome, str]:
         """Whose doing the wanted state is that a read found: ours, or somebody else's."""
-        mark, before = _epoch(now.paused_at), course.planned.before
+        mark, before = epoch(now.paused_at), course.planned.before
         if not course.ambiguous:
             return Outcome.UNCHANGED, "it came into the wanted state by itself, or by somebody else"
         if mark is not None and mark < course.started_at - CLOCK_SKEW:
@@ -240,6 +266,7 @@ class Executor:
             started_at=course.started_at,
             finished_at=self._wall(),
             after=course.read,
+            unclear_at=course.unclear_at,
         )
 
 
@@ -267,19 +294,20 @@ def decide(operation: Operation, planned: Planned, *, include_anomalies: bool = 
         return Result(Outcome.UNCHANGED, operation.unchanged)
     if operation.name is OperationName.FORCE_SYNC and before.paused:
         return Result(Outcome.SKIPPED, "paused: a sync would not run; resume it first")
+    if planned.marks is not None and not planned.marks.cover(before):
+        return Result(Outcome.SKIPPED, foreign(before))
     if operation.name is OperationName.RESUME and before.anomaly and not include_anomalies:
         why = before.reason or before.category or "no reason given"
         return Result(Outcome.SKIPPED, f"C1 paused it itself ({why}): check it there, or use --include-anomalies")
     return None
 
 
+def foreign(state: ConnectorState) -> str:
+    """Why a paused connector is left alone that no pause of ours keeps so."""
+    if state.anomaly:
+        return f"C1 paused it itself ({state.reason or state.category or 'no reason given'}): left alone"
+    return f"somebody else has paused it since ({state.paused_at or 'no time given'}): left alone"
+
+
 def _began_since(before: ConnectorState | None, now: ConnectorState) -> bool:
     return before is not None and now.running and now.sync_started_at != before.sync_started_at
-
-
-def _epoch(timestamp: str | None) -> float | None:
-    """Seconds since the epoch of an RFC 3339 time, None if it is none."""
-    try:
-        return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
-    except ValueError:
-        return None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
@@ -24,6 +25,15 @@ _is_id = re.compile(ID_PATTERN).fullmatch
 def is_id(text: str) -> bool:
     """Whether `text` can be an app or connector id."""
     return _is_id(text) is not None
+
+
+def epoch(timestamp: str | None) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time; None if it is none, or says no time zone."""
+    try:
+        moment = datetime.fromisoformat(timestamp) if timestamp else None
+    except ValueError:
+        return None
+    return moment.timestamp() if moment is not None and moment.tzinfo is not None else None
 
 
 class OperationName(StrEnum):
@@ -56,6 +66,10 @@ class Outcome(StrEnum):
 
 UNCLEAR = "a request got no clear answer, and reads showed no effect of it"
 """The detail of a failure that could still turn out to be none, should the request have been held up somewhere."""
+
+
+STAYS = "stays paused for run "
+"""How the detail of a target begins that an undo has left to another run, which still wants it paused."""
 
 
 class Target(NamedTuple):
@@ -106,6 +120,27 @@ class ConnectorState:
     def running(self) -> bool:
         """Whether a sync is under way (a pause lets it go on)."""
         return self.status == "SYNC_STATUS_RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How the pauses that this tool made of one connector are known again: by the tenant's own mark of each.
+
+    `spans` stand for pauses whose mark was never read: each is the time, in epoch seconds, in which such a
+    pause was made, the tenant's clock allowed for.
+    """
+
+    known: frozenset[str] = frozenset()
+    spans: tuple[tuple[float, float], ...] = ()
+
+    def cover(self, state: ConnectorState) -> bool:
+        """Whether the pause that `state` shows is one of these; never a pause of C1's own."""
+        if state.paused_at is None or state.anomaly:
+            return False
+        if state.paused_at in self.known:
+            return True
+        mark = epoch(state.paused_at)
+        return mark is not None and any(begin <= mark <= end for begin, end in self.spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +196,15 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """When the pauses of a job end by themselves: after a time, or at a moment. Exactly one of the two is given."""
+
+    seconds: float | None = None  # counted from the start of the run
+    until: str | None = None  # RFC 3339 with an offset; without one, or as HH:MM, in `time_zone`
+    time_zone: str | None = None  # IANA name; None where `until` says it
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What is asked for: the content of a job file, or of an ad-hoc command line."""
 
@@ -172,6 +216,7 @@ class Job:
     protected: tuple[Exclusion, ...] = ()  # left alone even where a pair names it
     allow_empty: bool = False  # nothing selected is fine
     waves: tuple[Share, ...] = ()  # how much of the plan is done after each wave; what is left is one more
+    window: Window | None = None  # when what it pauses is resumed without being asked for
     tenant: str | None = None  # the pin: the only host this job may touch
     reason: str | None = None
     limits: LimitPolicy = field(default_factory=LimitPolicy)
@@ -195,6 +240,7 @@ class Planned(NamedTuple):
     unread: str | None = None  # why `before` is not known although it was asked for
     skip: str | None = None  # why it is left alone whatever its state
     since: float | None = None  # an earlier request may have taken effect: when it was intended, epoch seconds
+    marks: Marks | None = None  # resume no pause but one of these
 
 
 class Result(NamedTuple):
@@ -210,6 +256,7 @@ class Result(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     after: ConnectorState | None = None
+    unclear_at: float | None = None  # when a request last got no clear answer: it may still take effect
 
 
 @dataclass(frozen=True, slots=True)

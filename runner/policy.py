@@ -27,6 +27,8 @@ DEADLINE = Bounds(1, 7 * 86_400)
 OUTAGE = Bounds(30, 86_400)
 CONNECT_TIMEOUT = Bounds(0.1, 120)
 REQUEST_TIMEOUT = Bounds(0.1, 600)
+WINDOW = Bounds(1, 90 * 86_400)
+DRAIN = Bounds(1, 7 * 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class LimitPolicy:
     max_targets: Share | None = None  # a larger plan is refused before anything is sent
     max_failures: Share | None = None  # more failed or unknown targets than this stop the run
     deadline: float | None = None  # seconds from the start of the run
+    resume_rate: float = 5.0  # resumes per second: each starts a sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,13 @@ RECHECK_DELAYS = (1.0, 3.0, 6.0)
 
 CLOCK_SKEW = 120.0
 """Seconds by which the tenant's clock may differ before a mark is taken for somebody else's."""
+
+DANGER_TIME = 120.0
+"""Seconds after a pause without a clear answer in which nothing is resumed: the request may be held up
+somewhere, and would pause the connector again (reliability: late duplicate)."""
+
+LAST_LOOK = 60.0
+"""Seconds after the last resume until a connector whose pause got no clear answer is looked at once more."""
 
 DRAIN_GRACE = 10.0
 """Seconds that requests in flight get to end after the first signal."""

@@ -12,12 +12,14 @@ from dataclasses import asdict, replace
 
 import anyio
 
-from runner import __version__
+from runner import __version__, units
 from runner.api.client import Client
-from runner.conduct import Conduct, Context, Wave, heeded_signals
+from runner.conduct import Conduct, Context, Wave
 from runner.errors import InterruptedRunError, RunnerError, UsageError
-from runner.model import Job, Outcome, Planned, RunResult
+from runner.leasing import Undoing
+from runner.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.planning import Planner
+from runner.signals import Signals
 from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
@@ -39,16 +41,18 @@ async def run(job: Job, context: Context) -> RunResult:
     when a plan that must be known first cannot be had, `StorageError` if the run could not be recorded.
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
+    until = _end(job, started_at)
     async with lock(store.directory, tenant, job.name, now=started_at, wait=context.lock_wait):
-        for record in store.abrupt_runs(tenant, job.name):
+        for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
         stop = Stop()
         # Settings that cannot be used are found out before there is a run.
-        async with _client(job, context, stop) as client:
+        async with client_of(job, context, stop) as client:
             planner = Planner(job, client, stop, include_protected=context.include_protected)
             plan = await _survey(planner, context)
             run_id = new_run_id(started_at)
-            journal = store.journal(_start(job, context, run_id, started_at, whole=plan is not None or not job.select))
+            start = start_of(job, context, run_id, started_at, whole=plan is not None or not job.select)
+            journal = store.journal(replace(start, until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))
         return conduct.close(planner.unlisted, whole=planner.whole)
@@ -65,8 +69,9 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
     async with lock(store.directory, tenant, job.name, now=context.wall(), wait=context.lock_wait):
         stop = Stop()
-        async with _client(job, context, stop) as client:
-            conduct = Conduct(job, context, record.run_id, store.reopen(record), client, stop)
+        async with client_of(job, context, stop) as client:
+            undoing = None if record.undoes is None else Undoing(store, store.undone_by(record), context.wall)
+            conduct = Conduct(job, context, record.run_id, store.reopen(record), client, stop, undoing)
             again = list(_planned_again(store.open_targets(record, outcomes)))
             conduct.plan(again, recorded=True)
             feed = with_state(again, client, concurrency=job.limits.concurrency, stop=stop)
@@ -74,26 +79,36 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         return conduct.close(() if record.whole else _UNLISTED)
 
 
+def _end(job: Job, now: float) -> float | None:
+    """When the pauses of a run that starts now end, epoch seconds; `UsageError` when that is no time to come."""
+    if job.window is None:
+        return None
+    if job.operation is not OperationName.PAUSE:
+        raise UsageError(f"only a pause ends by itself: a {job.operation} takes no `for` or `until`; nothing was sent")
+    until = units.window_end(job.window, now)
+    if until <= now:
+        raise UsageError(f"the window's end, {job.window.until}, is over already; nothing was sent")
+    return until
+
+
 async def _survey(planner: Planner, context: Context) -> list[Planned] | None:
     """The planner's survey, ended by a signal with `InterruptedRunError`."""
-    wanted = heeded_signals() if context.signals else []
     heard: list[signal.Signals] = []
     result: list[Planned] | None = None
     failure: RunnerError | None = None
 
-    async def listen() -> None:
-        with anyio.open_signal_receiver(*wanted) as received:
-            heard.append(await anext(received))
+    async def listen(signals: Signals) -> None:
+        heard.append(await signals.next())
         group.cancel_scope.cancel()
 
-    async with anyio.create_task_group() as group:
-        if wanted:
-            group.start_soon(listen)
-        try:
-            result = await planner.survey()
-        except RunnerError as error:  # kept out of the group, which would wrap it
-            failure = error
-        group.cancel_scope.cancel()
+    with context.heed() as signals:
+        async with anyio.create_task_group() as group:
+            group.start_soon(listen, signals)
+            try:
+                result = await planner.survey()
+            except RunnerError as error:  # kept out of the group, which would wrap it
+                failure = error
+            group.cancel_scope.cancel()
     if heard:
         raise InterruptedRunError(heard[0], heard[0].name)
     if failure is not None:
@@ -114,13 +129,15 @@ def _planned_again(rows: Iterator[tuple[TargetRecord, float | None]]) -> Iterato
         )
 
 
-def _client(job: Job, context: Context, stop: Stop) -> Client:
+def client_of(job: Job, context: Context, stop: Stop) -> Client:
+    """The client that a run of `job` works with."""
     return Client(
         context.settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=context.wall
     )
 
 
-def _start(job: Job, context: Context, run_id: str, started_at: float, *, whole: bool) -> RunStart:
+def start_of(job: Job, context: Context, run_id: str, started_at: float, *, whole: bool) -> RunStart:
+    """What is recorded of a run of `job` when it begins."""
     return RunStart(
         run_id=run_id,
         job=asdict(replace(job, targets=())),

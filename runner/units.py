@@ -7,7 +7,9 @@ what is expected, written to follow the name of the setting: `limits.rate: expec
 import math
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 
+from runner.model import Window
 from runner.policy import Bounds, Share
 
 Written = str | int | float
@@ -26,9 +28,12 @@ _is_rate = re.compile(RATE_PATTERN).fullmatch
 _is_share = re.compile(SHARE_PATTERN).fullmatch
 _parts = re.compile(r"([0-9.]+)(ms|[smhd])").findall
 
+_is_clock = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
+
 _COUNTABLE = Bounds(0, 1_000_000_000)
 
 _A_DURATION = "expected a duration such as 90s, 30m, 1h30m or 500ms"
+_A_MOMENT = "expected a moment such as 2026-12-01T02:00+01:00"
 _A_RATE = "expected a rate such as 20/s, 600/m or 1000/h"
 _A_SHARE = "expected a whole number or per cent, such as 10 or 10%"
 
@@ -71,6 +76,56 @@ def share(written: Written) -> Share:
     if _is_number(text) and (value := float(text)) in _COUNTABLE and value.is_integer():
         return Share(value)
     raise ValueError(f"{_A_SHARE}, not {shown(written)}")
+
+
+def moment(written: str, time_zone: str | None, now: float) -> float:
+    """Epoch seconds of a moment: RFC 3339 with an offset, or without one or as `06:00` in an IANA time zone.
+
+    `06:00` is the next one after `now`, by that zone's clocks.
+    """
+    zone = _zone(time_zone) if time_zone else None
+    text = written.strip()
+    if _is_clock(text):
+        if zone is None:
+            raise ValueError(f"{shown(written)} is a time of day: add `time_zone`, or {_A_MOMENT}")
+        return _next_clock(text, zone, now)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{_A_MOMENT}, not {shown(written)}") from None
+    if found.tzinfo is None:
+        if zone is None:
+            raise ValueError(f"{shown(written)} says no time zone: add an offset, such as +01:00 or Z")
+        found = found.replace(tzinfo=zone)
+    return found.timestamp()
+
+
+def _next_clock(text: str, zone: tzinfo, now: float) -> float:
+    today = datetime.fromtimestamp(now, zone)
+    hour, minute = map(int, text.split(":"))
+    for days in range(3):  # a day has 23 to 25 hours
+        found = (today + timedelta(days=days)).replace(hour=hour, minute=minute, second=0, microsecond=0, fold=0)
+        if found.timestamp() > now:
+            return found.timestamp()
+    raise AssertionError("every time of day comes again")
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only windows need it
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"{shown(name)} is no time zone known here: expected one such as Europe/Berlin or UTC"
+        ) from None
+
+
+def window_end(window: Window, now: float) -> float:
+    """Epoch seconds at which a window that begins now ends; ValueError when it says no moment."""
+    if window.seconds is not None:
+        return now + window.seconds
+    return moment(window.until or "", window.time_zone, now)
 
 
 def bounded(value: float, bounds: Bounds) -> float:

@@ -13,7 +13,7 @@ import click
 from runner import report
 from runner.cli.process import undisturbed
 from runner.errors import ExitCode, StorageError
-from runner.model import Outcome, RunResult
+from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
 from runner.store import RunRecord, Store, TargetRecord
 
@@ -26,6 +26,7 @@ class Hints:
 
     state_dir: Path | None = None  # where it was given; the commands name it, too
     possible: bool = True  # a sandbox is gone when its run ends
+    undoable: bool = True  # inside a window, what was paused is resumed anyway
 
     def after(self, record: RunRecord, *, reported: bool) -> list[str]:
         """The commands that make sense after a run."""
@@ -34,15 +35,22 @@ class Hints:
         if outcomes and self.possible:
             plain = not record.counts[Outcome.FAILED]
             only = "" if plain else f" --only {','.join(outcomes)}"
-            commands.append(self._command(f"c1-runner continue {record.run_id}{only}"))
+            commands.append(self.command(f"c1-runner continue {record.run_id}{only}"))
+        if self.possible and self.undoable and _has_paused(record):
+            commands.append(self.command(f"c1-runner undo {record.run_id}"))
         if not reported:
-            commands.append(self._command(f"c1-runner report {record.run_id} --report report.json"))
+            commands.append(self.command(f"c1-runner report {record.run_id} --report report.json"))
         return commands
 
-    def _command(self, command: str) -> str:
+    def command(self, command: str) -> str:
+        """A command as it has to be typed here."""
         if self.state_dir is None or str(self.state_dir) == os.environ.get("C1_RUNNER_STATE_DIR"):
             return command
         return f"{command} --state-dir {shlex.quote(str(self.state_dir))}"
+
+
+def _has_paused(record: RunRecord) -> bool:
+    return record.operation == OperationName.PAUSE and bool(record.counts[Outcome.CHANGED])
 
 
 def account(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from runner.cli import options, state
 from runner.cli.carry_out import carry_out, look_ahead, prepare
 from runner.cli.plan_text import plan_text
 from runner.errors import NothingSelectedError, UsageError
-from runner.model import Job, OperationName, Outcome, Selection, Target
+from runner.model import Job, OperationName, Outcome, Selection, Target, Window
 from runner.operations import OPERATIONS
 from runner.preview import Preview
 from runner.store import Store
@@ -33,12 +34,13 @@ def _command(operation: OperationName, word: str) -> click.Command:
         yes: bool,
         sandbox: bool,
         faults: str | None,
+        window: Window | None = None,
     ) -> int:
         with Store(state.directory(manner.state_dir)) as store:
             pin, earlier = _of_run(store, from_run, only)
             targets = [*map(_pair, pairs), *_listed(targets_path), *earlier]
             job = _job(operation, word, targets, pin, everything=everything)
-            job = prepare(overrides.apply(job), manner)
+            job = prepare(replace(overrides.apply(job), window=window), manner)
             _check(job, everything=everything, from_run=from_run)
             if not yes:
                 _check_terminal(targets_path)
@@ -47,6 +49,8 @@ def _command(operation: OperationName, word: str) -> click.Command:
 
     command.__doc__ = _help(word, OPERATIONS[operation].would_be)
     decorated: Callable[..., int] = command
+    if operation is OperationName.PAUSE:
+        decorated = options.ending(decorated)
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return click.command(word)(decorated)

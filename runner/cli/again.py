@@ -37,7 +37,7 @@ def continue_(
     """
     with Store(state.directory(manner.state_dir)) as store:
         record = store.run(run_id)
-        job = prepare(overrides.apply(_job(record)), manner)
+        job = prepare(overrides.apply(recorded_job(record)), manner)
         if record.finished_at is not None and not any(record.counts[outcome] for outcome in outcomes or OPEN):
             words = " or ".join(outcomes or OPEN)
             raise NothingSelectedError(f"run {record.run_id} has no target that is {words}: nothing to go on with")
@@ -48,7 +48,7 @@ def continue_(
         return carry_out(job, manner, work, store=store)
 
 
-def _job(record: RunRecord) -> Job:
+def recorded_job(record: RunRecord) -> Job:
     """The job as it was recorded, without its targets: these are in the plan."""
     job: Job = TypeAdapter(Job).validate_python(dict(record.job))
     return job

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import click
@@ -15,15 +16,16 @@ from runner.cli.plan_text import plan_text
 from runner.cli.process import allow_connections, spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
-from runner.conduct import Context
-from runner.errors import ApiError, OutageError
+from runner.conduct import Context, Observer
+from runner.errors import ApiError, ExitCode, OutageError
 from runner.jobfile import load_config
 from runner.model import Job, RunResult
 from runner.preview import Preview, preview
+from runner.settings import Settings
 from runner.store import Store
 
-Work = Callable[[Job, Context], Awaitable[RunResult]]
-"""`run.run`, or another thing that makes a run of a job."""
+Work = Callable[[Job, Context], Awaitable[RunResult | None]]
+"""`run.run`, or another thing that makes a run of a job; None when there is nothing to make one of."""
 
 
 def prepare(job: Job, manner: Manner) -> Job:
@@ -35,27 +37,39 @@ def prepare(job: Job, manner: Manner) -> Job:
 
 
 def carry_out(
-    job: Job, manner: Manner, work: Work, *, store: Store, sandbox: bool = False, faults: str | None = None
+    job: Job,
+    manner: Manner,
+    work: Work,
+    *,
+    store: Store,
+    sandbox: bool = False,
+    faults: str | None = None,
+    sync_wait: float | None = None,
 ) -> int:
     """Do `work` on a prepared job; returns the exit code of the process."""
 
-    async def main() -> RunResult:
+    async def main() -> RunResult | None:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with observer(manner.progress, quiet=manner.quiet) as shown:
-                context = Context(
-                    settings,
-                    store,
-                    shown,
-                    include_anomalies=manner.include_anomalies,
-                    include_protected=manner.include_protected,
-                    lock_wait=manner.lock_wait,
-                )
-                return await work(job, context)
+                return await work(job, context(settings, store, manner, shown, sync_wait=sync_wait))
 
     spare_the_collector()
     result = anyio.run(main)
+    if result is None:
+        return ExitCode.OK
     hints = Hints(manner.state_dir, possible=not sandbox)
     return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+
+
+def context(settings: Settings, store: Store, manner: Manner, shown: Observer, **more: Any) -> Context:
+    """What a run needs from outside, as the command line says it; `more` are further fields of `Context`."""
+    given = {
+        "include_anomalies": manner.include_anomalies,
+        "include_protected": manner.include_protected,
+        "lock_wait": manner.lock_wait,
+        **more,
+    }
+    return Context(settings, store, shown, **given)
 
 
 def look_ahead(job: Job, manner: Manner, *, sandbox: bool = False, faults: str | None = None) -> Preview:

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, suppress
 
 from runner.api.client import Client
 from runner.conduct import Observer
-from runner.model import Outcome, Planned, Result
+from runner.model import OperationName, Outcome, Planned, Result
+from runner.report.text import plain
 from runner.store import RunRecord
 
 _WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits nothing
@@ -25,10 +26,15 @@ class Silent(Observer, AbstractContextManager["Silent"]):
     def abrupt(self, record: RunRecord) -> None:
         """Say that an earlier run left things open, and how to go on with it."""
         uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
+        undo = f", `c1-runner undo {record.run_id}` takes it back" if record.operation == OperationName.PAUSE else ""
         say(
-            f"c1-runner: run {record.run_id} of this job ended abruptly: {uncertain} uncertain, {open_} not attempted; "
-            f"`c1-runner continue {record.run_id}` finishes it"
+            f"c1-runner: run {record.run_id} of job {plain(record.job_name)} ended abruptly: {uncertain} uncertain, "
+            f"{open_} not attempted; `c1-runner continue {record.run_id}` finishes it{undo}"
         )
+
+    def asked_to_stop(self, signal_name: str) -> None:
+        """Say why the signal ends nothing yet."""
+        say(f"c1-runner: {signal_name} received: what was paused is still being resumed; again to leave it as it is")
 
     def interrupted(self, signal_name: str, in_flight: int) -> None:
         """Say at once that the signal was heard."""

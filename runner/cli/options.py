@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from runner import policy, report, units
-from runner.model import Exclusion, Job, Outcome, Target, is_id
+from runner.model import Exclusion, Job, Outcome, Target, Window, is_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -199,6 +199,56 @@ def manner(command: Callable[..., int]) -> Callable[..., int]:
     ):
         with_values = option(with_values)
     return with_values
+
+
+def ending(command: Callable[..., int]) -> Callable[..., int]:
+    """--for and --until: when the pauses end by themselves; the command takes them as one `window`, or None."""
+
+    @functools.wraps(command)
+    def with_window(*args: Any, **given: Any) -> int:
+        seconds, until = given.pop("window_for"), given.pop("window_until")
+        if seconds is not None and until is not None:
+            raise click.UsageError("--for and --until exclude each other")
+        window = None if seconds is None and until is None else Window(seconds, until)
+        return command(*args, window=window, **given)
+
+    decorated: Callable[..., int] = with_window
+    for option in reversed(_ENDING):
+        decorated = option(decorated)
+    return decorated
+
+
+def _moment(text: str) -> str:
+    units.moment(text, None, 0.0)
+    return text
+
+
+_ENDING = (
+    click.option("--for", "window_for", type=Unit("duration", lambda text: units.duration(text, policy.WINDOW)),
+                 help="How long the pauses last, such as 2h; `c1-runner expire` then ends them."),
+    click.option("--until", "window_until", type=Unit("moment", _moment),
+                 help="When the pauses end, such as 2026-12-01T02:00+01:00."),
+)  # fmt: skip
+
+sync_wait = _option(
+    "--wait",
+    "wait_for",
+    type=click.Choice(["sync"]),
+    help="Follow each sync that a resume starts until it is done, failed or anomalous.",
+)
+wait_timeout = _option(
+    "--wait-timeout",
+    type=Unit("duration", lambda text: units.duration(text, policy.DRAIN)),
+    default="1h",
+    show_default=True,
+    help="With --wait: how long at most.",
+)
+resume_rate = _option(
+    "--resume-rate",
+    type=Unit("rate", lambda text: units.rate(text, policy.RATE)),
+    envvar="C1_RUNNER_RESUME_RATE",
+    help="Resumes per time, such as 2/s: each starts a sync. Default: 5/s.",
+)
 
 
 def verbosity(command: Decorated) -> Decorated:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from runner import run as engine
 from runner.cli import options, state
 from runner.cli.carry_out import Work, carry_out, look_ahead, prepare, show_plan
 from runner.errors import ExitCode
+from runner.model import Window
 from runner.store import Store
 
 
@@ -23,6 +25,7 @@ from runner.store import Store
     help="Carry out a plan that `plan -o` has saved; refused when the tenant has moved away from it.",
 )
 @options.manner
+@options.ending
 @options.sandbox
 @options.faults
 def run(
@@ -30,6 +33,7 @@ def run(
     manner: options.Manner,
     job_path: str | None,
     plan_path: Path | None,
+    window: Window | None,
     sandbox: bool,
     faults: str | None,
 ) -> int:
@@ -41,6 +45,7 @@ def run(
     Examples:
       c1-runner run jobs/demo.yaml --sandbox
       c1-runner run freeze.yaml --report freeze.json --report freeze.csv
+      c1-runner run freeze.yaml --for 2h
       c1-runner run --plan plan.json
     """
     if (job_path is None) == (plan_path is None):
@@ -53,7 +58,7 @@ def run(
         job, work = saved.job, saved.carry_out
     else:
         job = jobfile.load(job_path or "-")
-    job = prepare(overrides.apply(job), manner)
+    job = prepare(replace(overrides.apply(job), window=window or job.window), manner)
     with Store(state.directory(manner.state_dir)) as store:
         return carry_out(job, manner, work, store=store, sandbox=sandbox, faults=faults)
 

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +17,37 @@ import click
 from runner.api.client import Client
 from runner.api.rows import App
 from runner.cli import logs, options, state
+from runner.cli.notices import say_what_ended_abruptly
 from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, OutageError, RunnerError
 from runner.model import Connector, Job, OperationName, Planned, Selection
 from runner.report.text import json_safe, plain, shortened
+from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.stop import Stop
-from runner.store import Receipt, Store
+from runner.store import Lease, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One connector of the tenant, and the receipt if a run of ours has paused it and it is still so."""
+    """One connector of the tenant, and whose wish it is that it is paused, if a run of ours has paused it."""
 
     app: App
     connector: Connector
-    receipt: Receipt | None
+    ours: bool = False  # paused, by a pause that a run known here has made
+    leases: tuple[Lease, ...] = ()  # of the runs that still want it so
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease that lasts longest."""
+        return max(self.leases, key=lambda lease: math.inf if lease.until is None else lease.until, default=None)
+
+    def overdue(self, now: float) -> bool:
+        """Whether it ought to have been resumed by now."""
+        lease = self.lease
+        return lease is not None and lease.until is not None and lease.until <= now
 
     @property
     def state(self) -> str:
@@ -39,12 +55,15 @@ class Seen:
         now = self.connector.state
         if not now.paused:
             return "running" if now.running else "error" if now.last_error else "active"
-        if self.receipt is not None:
+        if self.ours:
             return "paused by us"
         return "paused by C1" if now.anomaly else "paused by others"
 
 
-_FIELDS = ("app_id", "app_name", "connector_id", "connector_name", "state", "paused_at", "run_id", "by", "reason")
+_FIELDS = (
+    *("app_id", "app_name", "connector_id", "connector_name", "state", "paused_at", "run_id", "by", "reason"),
+    *("until", "overdue"),
+)
 _FORMATS = click.Choice(["text", "json", "csv", "yaml"])
 
 _format = click.option("--format", "output_format", type=_FORMATS, default="text", show_default=True)
@@ -80,21 +99,49 @@ def connectors(
 @options.sandbox
 @options.faults
 def status(output_format: str, state_dir: Path | None, sandbox: bool, faults: str | None) -> int:
-    """Say what is paused, since when, by whom and why.
+    """Say what is paused, since when, by whom, why and until when; exit code 4 when something is overdue.
 
     What a run known to this state directory has paused is told by the tenant's own mark of that pause.
 
     \b
-    Example:
+    Examples:
       c1-runner status
+      c1-runner status --format json | jq '.[] | select(.overdue)'
     """
     _, everything = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
     seen = [one for one in everything if one.connector.state.paused]
+    now = time.time()
     if output_format == "text" and not seen:
         click.echo("nothing is paused")
     else:
         _print(seen, output_format)
-    return ExitCode.OK
+    if output_format == "text":
+        _print_runs(seen, now)
+    overdue = sum(one.overdue(now) for one in seen)
+    if overdue:
+        click.echo(f"c1-runner: {overdue} overdue: `c1-runner expire` resumes what is due", err=True)
+    return ExitCode.INCOMPLETE if overdue else ExitCode.OK
+
+
+def _print_runs(seen: Sequence[Seen], now: float) -> None:
+    """The runs that keep something paused, with who, why and until when."""
+    kept: dict[str, list[Lease]] = {}
+    for one in seen:
+        for lease in one.leases:
+            kept.setdefault(lease.run_id, []).append(lease)
+    rows = [(*_run_cells(leases[0], now), str(len(leases))) for _, leases in sorted(kept.items())]
+    if rows:
+        click.echo()
+        print_table(_RUNS_HEADER, rows)
+
+
+def _run_cells(lease: Lease, now: float) -> tuple[str, ...]:
+    if lease.until is None:
+        until = "its command ends" if lease.windowed else "it is undone"
+    else:
+        until = moment_text(lease.until) + (" OVERDUE" if lease.until <= now else "")
+    cells = (lease.job_name, f"{lease.user}@{lease.host}", lease.reason or "")
+    return (lease.run_id, *(shortened(cell, 50) for cell in cells), until)
 
 
 def look(select: Selection, state_dir: Path | None, *, sandbox: bool, faults: str | None) -> tuple[str, list[Seen]]:
@@ -105,14 +152,15 @@ def look(select: Selection, state_dir: Path | None, *, sandbox: bool, faults: st
     async def main() -> tuple[str, list[Seen]]:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with Store(state.directory(state_dir)) as store:
-                receipts = store.receipts(settings.tenant)
+                holds = store.holds(settings.tenant)
+                say_what_ended_abruptly(store, settings.tenant)
             stop, seen = Stop(), list[Seen]()
 
             def keep(app: App, connector: Connector, judgement: Judgement) -> None:
                 if judgement.selected:
-                    receipt = receipts.get((connector.app_id, connector.connector_id))
-                    ours = receipt is not None and receipt.paused_at == connector.state.paused_at
-                    seen.append(Seen(app, connector, receipt if ours else None))
+                    hold = holds.get((connector.app_id, connector.connector_id))
+                    ours = hold is not None and hold.marks.cover(connector.state)
+                    seen.append(Seen(app, connector, ours, hold.leases if hold is not None and ours else ()))
 
             async with Client(settings, stop=stop) as client:
                 await client.sign_in()
@@ -146,11 +194,13 @@ async def _nowhere(planned: Planned) -> None:
 
 
 def _row(seen: Seen) -> dict[str, Any]:
-    receipt, connector = seen.receipt, seen.connector
+    lease, connector = seen.lease, seen.connector
+    until = None if lease is None or lease.until is None else datetime.fromtimestamp(lease.until, UTC)
     values = (
         *(seen.app.app_id, seen.app.name, connector.connector_id, connector.name, seen.state),
-        *(connector.state.paused_at, receipt and receipt.run_id, receipt and f"{receipt.user}@{receipt.host}"),
-        receipt.reason if receipt else connector.state.reason,
+        *(connector.state.paused_at, lease and lease.run_id, lease and f"{lease.user}@{lease.host}"),
+        lease.reason if lease else connector.state.reason,
+        *(until and f"{until:%Y-%m-%dT%H:%M:%SZ}", seen.overdue(time.time())),
     )
     return dict(zip(_FIELDS, values, strict=True))
 
@@ -180,6 +230,7 @@ def _guarded(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+_RUNS_HEADER = ("KEPT PAUSED BY", "JOB", "WHO", "WHY", "UNTIL", "CONNECTORS")
 _HEADER = ("APP", "CONNECTOR", "STATE", "SINCE", "BY", "WHY", "ID")
 
 

@@ -9,7 +9,7 @@ from runner.jobfile.pairs import PAIRS
 from runner.jobfile.rules import PATTERNS, RULES
 from runner.jobfile.scalars import Scalar, Value, choice, flag, measure, text, whole
 from runner.jobfile.waves import Waves
-from runner.model import OperationName, Selection
+from runner.model import OperationName, Selection, Window
 from runner.policy import Bounds, LimitPolicy, RetryPolicy, Share, Timeouts
 
 
@@ -64,11 +64,29 @@ def _selection(section: Section) -> Selection:
     return Selection(**values)
 
 
+def _window(section: Section) -> Window | None:
+    values = section.values
+    if ("for" in section.places) == ("until" in section.places):
+        section.problem("say when it ends: `for` a time, or `until` a moment, and not both")
+        return None
+    if "time_zone" in section.places and "for" in section.places:
+        section.problem("goes with `until`", "time_zone")
+    window = Window(values.get("for"), values.get("until"), values.get("time_zone"))
+    if window.until is not None and ("time_zone" in values or "time_zone" not in section.places):
+        try:
+            units.window_end(window, 0.0)
+        except ValueError as error:
+            section.problem(str(error), "until")
+    return window
+
+
 def _document(section: Section) -> Section:
     """The whole file, once the rules that span its keys have been looked at."""
     if "connectors" not in section.places and "select" not in section.places:
         section.problem("nothing is selected: add `connectors:` with a list of pairs, or `select:`")
     select = section.values.get("select")
+    if "window" in section.places and section.values.get("operation") not in ("pause", None):
+        section.problem("only a pause ends by itself: take it out, or make it `operation: pause`", "window")
     if select is not None and select.all and "reason" not in section.places:
         section.problem('`all: true` needs a reason: add `reason: "why"` to the job', "select")
     return section
@@ -96,6 +114,22 @@ _SELECT = Table(
     {"minProperties": 1},
 )
 
+_WINDOW = Table(
+    {
+        "for": Key(_duration(policy.WINDOW, "2h", "90m"), "How long it lasts, from the start of the run."),
+        "until": Key(
+            text(texts.line, minLength=1, maxLength=64, examples=["2026-12-01T02:00+01:00", "06:00"]),
+            "The moment it ends: with an offset, or in `time_zone`; a time of day is the next one.",
+        ),
+        "time_zone": Key(
+            text(texts.line, minLength=1, maxLength=64, examples=["Europe/Berlin"]),
+            "The time zone of `until`, by its IANA name.",
+        ),
+    },
+    _window,
+    {"minProperties": 1},
+)
+
 _LIMITS = Table(
     {
         "concurrency": Key(
@@ -104,6 +138,11 @@ _LIMITS = Table(
             json={"default": _DEFAULT_LIMITS.concurrency},
         ),
         "rate": Key(_rate(), "Requests per time; without it the tenant's limit is learned."),
+        "resume_rate": Key(
+            _rate(),
+            "Resumes per time, of a resume or an undo: each starts a sync.",
+            json={"default": f"{_DEFAULT_LIMITS.resume_rate:g}/s"},
+        ),
         "max_targets": Key(
             _share(_some, least=1), "A larger plan is refused before anything is sent: a number, or per cent."
         ),
@@ -185,6 +224,7 @@ DOCUMENT = Table(
             "How much is done after each wave, growing, such as [1, 10%, 100%]; max_failures is judged in between. "
             "After a number, the rest is one more wave.",
         ),
+        "window": Key(_WINDOW, "When the pauses end by themselves: `c1-runner expire` resumes what is due."),
         "retry": Key(_RETRY, "When a request is sent again."),
         "timeouts": Key(_TIMEOUTS, "Bounds on one request."),
         "preflight": Key(flag(), "Read each connector before it is touched.", json={"default": True}),

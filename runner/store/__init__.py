@@ -1,10 +1,12 @@
 """The durable account of every run: SQLite, in the platform's state directory.
 
-`database` opens and migrates the file, `journal` writes one run as it happens, `records` reads runs back.
+`database` opens and migrates the file, `journal` writes one run as it happens, `records` reads runs back,
+`leases` knows which runs want a connector paused.
 """
 
 from runner.store.database import Store
 from runner.store.journal import Journal
-from runner.store.records import Receipt, RunRecord, TargetRecord
+from runner.store.leases import Ending, Hold, Lease, Leases, Standing
+from runner.store.records import RunRecord, TargetRecord
 
-__all__ = ["Journal", "Receipt", "RunRecord", "Store", "TargetRecord"]
+__all__ = ["Ending", "Hold", "Journal", "Lease", "Leases", "RunRecord", "Standing", "Store", "TargetRecord"]

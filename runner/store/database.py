@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -11,10 +11,12 @@ from typing import Self, TypeVar
 from filelock import FileLock
 
 from runner.errors import StorageError, UsageError
-from runner.model import Outcome
-from runner.store import records
+from runner.model import Outcome, Planned, Result
+from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
-from runner.store.records import Receipt, RunRecord, TargetRecord
+from runner.store.leases import Hold, Leases
+from runner.store.locks import under_way
+from runner.store.records import RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
 Row = TypeVar("Row")
@@ -74,20 +76,81 @@ class Store:
         with storage_errors(self.path):
             return Journal.begin(self.connection, start, self.path)
 
+    def adopt(
+        self, start: RunStart, rows: Iterable[tuple[Planned, Result]], finished_at: float, exit_code: int
+    ) -> None:
+        """Take in a run that was recorded elsewhere, all of it or nothing."""
+        with storage_errors(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                Journal.begin(self.connection, start, self.path).adopt(rows, finished_at, exit_code)
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self.connection.rollback()
+                raise
+
     def reopen(self, run: RunRecord) -> Journal:
         """The journal of an earlier run, to go on with it."""
         with storage_errors(self.path):
             return Journal.reopen(self.connection, run.run, self.path)
 
-    def abrupt_runs(self, tenant: str, job_name: str) -> list[RunRecord]:
-        """The runs of a job that neither finished nor are under way; ask while holding the job's lock."""
-        with storage_errors(self.path):
-            return records.abrupt_runs(self.connection, tenant, job_name)
+    def leases(self, tenant: str, run: int) -> Leases:
+        """The leases of one run on its tenant's connectors."""
+        return Leases(self.connection, self.path, tenant, run)
 
-    def receipts(self, tenant: str) -> dict[tuple[str, str], Receipt]:
-        """What the runs known here have paused on a tenant and not resumed since, by (app id, connector id)."""
+    def holds(self, tenant: str) -> dict[tuple[str, str], Hold]:
+        """What the runs known here have paused on a tenant, by (app id, connector id)."""
         with storage_errors(self.path):
-            return records.receipts(self.connection, tenant)
+            return leases.holds(self.connection, tenant)
+
+    def held(self, run: RunRecord) -> list[tuple[Planned, bool]]:
+        """What a run still wants paused, in plan order, and whether a request for it got no clear answer."""
+        with storage_errors(self.path):
+            return leases.held(self.connection, run.run)
+
+    def release_resumed(self, run: RunRecord, now: float) -> None:
+        """After a run that resumed connectors by name: no earlier run wants these paused any more."""
+        with storage_errors(self.path):
+            leases.release_resumed(self.connection, run.run, now)
+
+    def abrupt_runs(self, tenant: str, *, holding: str | None = None) -> list[RunRecord]:
+        """The runs on a tenant that ended without an account and have left something open, the newest first.
+
+        `holding` is the job whose lock the caller has: its other runs cannot be under way.
+        """
+        with storage_errors(self.path):
+            endless = records.endless_runs(self.connection, tenant)
+        return [
+            run
+            for run in endless
+            if run.counts[Outcome.UNKNOWN] + run.counts[Outcome.NOT_ATTEMPTED]
+            and (run.job_name == holding or not under_way(self.directory, tenant, run.job_name, run.pid, run.host))
+        ]
+
+    def close_abrupt(self, run: RunRecord, stopped: str, exit_code: int, now: float) -> None:
+        """Write the end of a run that ended without one, when nothing of it is left to be done."""
+        with storage_errors(self.path):
+            self.connection.execute(
+                "UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ? WHERE run = ? AND finished_at IS NULL",
+                (now, exit_code, stopped, run.run),
+            )
+
+    def pausing_runs(self, tenant: str) -> list[RunRecord]:
+        """The runs that still want something paused on a tenant, the newest first."""
+        with storage_errors(self.path):
+            return records.pausing_runs(self.connection, tenant)
+
+    def extend(self, run: RunRecord, until: float) -> None:
+        """Move the end of a run's pauses (epoch seconds)."""
+        with storage_errors(self.path):
+            self.connection.execute("UPDATE runs SET until = ? WHERE run = ?", (until, run.run))
+
+    def undone_by(self, run: RunRecord) -> RunRecord:
+        """The run whose pauses `run` ends."""
+        if run.undoes is None:
+            raise ValueError(f"run {run.run_id} undoes nothing")
+        with storage_errors(self.path):
+            return records.run_of(self.connection, run.undoes)
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest first."""

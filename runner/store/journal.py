@@ -30,7 +30,8 @@ _INTENT = """
 """
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
-        throttled = ?, started_at = ?, finished_at = ?, before = ?, after = ?, app_name = ?, connector_name = ?
+        throttled = ?, started_at = ?, finished_at = ?, unclear_at = ?, before = ?, after = ?, app_name = ?,
+        connector_name = ?
     WHERE run = ? AND seq = ?
 """
 _VERIFIED = "UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ? WHERE run = ? AND seq = ?"
@@ -65,6 +66,9 @@ class RunStart:
     pid: int
     started_at: float
     whole: bool = True  # whether the plan is known to its end when the run begins
+    until: float | None = None  # when its pauses end by themselves, epoch seconds
+    windowed: bool = False  # whether a command runs while they last
+    undoes: int | None = None  # the run whose pauses it ends
 
 
 class Unwritten(NamedTuple):
@@ -103,6 +107,11 @@ class Journal:
         self._failure: StorageError | None = None
         self.commits = 0
         self.lost: list[str] = []
+
+    @property
+    def run(self) -> int:
+        """The run's row."""
+        return self._run
 
     @classmethod
     def begin(cls, connection: sqlite3.Connection, start: RunStart, path: Path) -> "Journal":
@@ -149,16 +158,24 @@ class Journal:
 
     def outcome(self, planned: Planned, result: Result) -> None:
         """Record what became of a target; durable with the next group, whoever is cancelled meanwhile."""
-        self._add(
-            _OUTCOME,
-            (
-                result.outcome, result.detail, result.http_status, result.error, result.request_id,
-                result.attempts, result.throttled, result.started_at, result.finished_at,
-                state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
-                self._run, planned.seq,
-            ),
-            Unwritten(planned, result),
+        self._add(_OUTCOME, self._outcome_row(planned, result), Unwritten(planned, result))
+
+    def _outcome_row(self, planned: Planned, result: Result) -> tuple[Any, ...]:
+        return (
+            result.outcome, result.detail, result.http_status, result.error, result.request_id,
+            result.attempts, result.throttled, result.started_at, result.finished_at, result.unclear_at,
+            state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
+            self._run, planned.seq,
         )  # fmt: skip
+
+    def adopt(self, rows: Iterable[tuple[Planned, Result]], finished_at: float, exit_code: int) -> None:
+        """Write the whole account of a run from elsewhere, within the transaction that the caller has begun."""
+        for planned, result in rows:
+            intent = (result.started_at, state_json(planned.before), planned.app_name, planned.connector_name)
+            self._connection.execute(_PLANNED, self._planned_row(planned))
+            self._connection.execute(_INTENT, (*intent, self._run, planned.seq))
+            self._connection.execute(_OUTCOME, self._outcome_row(planned, result))
+        self._connection.execute(_FINISHED, (finished_at, exit_code, None, 0, 0, 0, self._run))
 
     def verified(self, seq: int, outcome: Outcome, detail: str | None, after: ConnectorState | None) -> None:
         """Record what a look after the run showed of a changed target."""

@@ -25,8 +25,7 @@ async def lock(directory: Path, tenant: str, job: str, *, now: float, wait: floa
     Raises `LockedError`, which says who holds it, when it is not free within `wait` seconds. A lock is never
     taken from anybody: when its holder is gone, the kernel has freed it. `now` is seconds since the epoch.
     """
-    key = hashlib.sha256(f"{tenant}\n{job}".encode()).hexdigest()[:20]
-    path = directory / "locks" / f"{key}.lock"
+    path = _path(directory, tenant, job)
     note = path.with_suffix(".json")  # beside it: opening a lock file empties it
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,6 +39,37 @@ async def lock(directory: Path, tenant: str, job: str, *, now: float, wait: floa
         yield
     finally:
         held.release()
+
+
+def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bool:
+    """Whether the process that has begun a run of `job` is still at work on it.
+
+    The lock is tried only where the process id leaves it open, so that nobody finds it taken by a question.
+    """
+    if host != platform.node() or pid == os.getpid() or not _alive(pid):
+        return False
+    held = FileLock(_path(directory, tenant, job), timeout=0)
+    try:
+        held.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    held.release()
+    return False
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
+
+
+def _path(directory: Path, tenant: str, job: str) -> Path:
+    key = hashlib.sha256(f"{tenant}\n{job}".encode()).hexdigest()[:20]
+    return directory / "locks" / f"{key}.lock"
 
 
 async def _acquire(held: FileLock, note: Path, what: str, wait: float) -> None:

@@ -52,6 +52,9 @@ class RunRecord:
     retries: int
     throttled: int
     counts: Mapping[Outcome, int]
+    until: float | None = None  # when its pauses end by themselves
+    windowed: bool = False  # a command runs while they last
+    undoes: int | None = None  # the run whose pauses this one ends
 
     @property
     def planned(self) -> int:
@@ -80,43 +83,17 @@ class TargetRecord:
     after: ConnectorState | None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The proof that a run has paused a connector: the tenant's own mark of that pause."""
+HELD = f"""(t.released_at IS NULL AND (t.joined_at IS NOT NULL OR t.outcome IN ('changed', 'unknown')
+    OR t.detail = '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
+"""Whether a pause run still wants its target `t` paused: it has paused it, or may have, or has joined another run."""
 
-    run_id: str
-    job_name: str
-    user: str
-    host: str
-    reason: str | None
-    paused_at: str  # syncDisabledAt, as the tenant sent it
-    at: float | None  # epoch seconds
-
-
-def receipts(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], Receipt]:
-    """The latest receipt of each connector that a run has paused on `tenant`, by (app id, connector id)."""
-    cursor = connection.execute(
-        "SELECT app_id, connector_id, after, run_id, job_name, user, host, reason, t.finished_at "
-        "FROM targets t JOIN runs USING (run) "
-        "WHERE tenant = ? AND operation = 'pause' AND outcome = 'changed' AND after IS NOT NULL ORDER BY run",
-        (tenant,),
-    )
-    found: dict[tuple[str, str], Receipt] = {}
-    for app_id, connector_id, after, run_id, job_name, user, host, reason, at in cursor:
-        mark = json.loads(after).get("paused_at")
-        if mark:
-            found[app_id, connector_id] = Receipt(run_id, job_name, user, host, reason, mark, at)
-    return found
-
-
-_IN_FORCE = """
+_IN_FORCE = f"""
     operation = 'pause' AND EXISTS (
-        SELECT 1 FROM targets paused WHERE paused.run = runs.run
-            AND (outcome IN ('changed', 'unknown') OR (outcome IS NULL AND intent_at IS NOT NULL))
+        SELECT 1 FROM targets t WHERE t.run = runs.run AND {HELD}
             AND NOT EXISTS (
                 SELECT 1 FROM targets resumed JOIN runs later USING (run)
                 WHERE later.operation = 'resume' AND later.tenant = runs.tenant AND later.run > runs.run
-                    AND resumed.app_id = paused.app_id AND resumed.connector_id = paused.connector_id
+                    AND resumed.app_id = t.app_id AND resumed.connector_id = t.connector_id
                     AND resumed.outcome IN ('changed', 'unchanged')))
 """
 
@@ -142,12 +119,25 @@ def find_runs(connection: sqlite3.Connection, run_id: str | None) -> list[RunRec
     return exact or _runs(connection, "WHERE substr(run_id, 1, length(?1)) = ?1", (run_id,))
 
 
-def abrupt_runs(connection: sqlite3.Connection, tenant: str, job_name: str) -> list[RunRecord]:
-    """The runs of a job on a tenant that have no end, the newest first."""
-    return _runs(connection, "WHERE finished_at IS NULL AND tenant = ? AND job_name = ?", (tenant, job_name))
+def endless_runs(connection: sqlite3.Connection, tenant: str) -> list[RunRecord]:
+    """The runs on a tenant that have no end, the newest first; not those that a later run has made good."""
+    made_good = """EXISTS (SELECT 1 FROM runs later WHERE later.run > runs.run AND later.tenant = runs.tenant
+        AND later.job_name = runs.job_name AND later.operation = runs.operation AND later.exit_code = 0)"""
+    return _runs(connection, f"WHERE finished_at IS NULL AND tenant = ? AND NOT {made_good}", (tenant,))
 
 
-def _runs(connection: sqlite3.Connection, where: str, values: Sequence[str]) -> list[RunRecord]:
+def pausing_runs(connection: sqlite3.Connection, tenant: str) -> list[RunRecord]:
+    """The runs that still want something paused on a tenant, the newest first."""
+    wanting = f"operation = 'pause' AND EXISTS (SELECT 1 FROM targets t WHERE t.run = runs.run AND {HELD})"
+    return _runs(connection, f"WHERE tenant = ? AND {wanting}", (tenant,))
+
+
+def run_of(connection: sqlite3.Connection, run: int) -> RunRecord:
+    """A run by its row."""
+    return _runs(connection, "WHERE run = ?", (run,))[0]
+
+
+def _runs(connection: sqlite3.Connection, where: str, values: Sequence[str | int]) -> list[RunRecord]:
     cursor = connection.execute(f"SELECT * FROM runs {where} ORDER BY run DESC", values)
     names = [column[0] for column in cursor.description]
     return [_run(connection, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
@@ -162,7 +152,8 @@ def _run(connection: sqlite3.Connection, row: dict[str, Any]) -> RunRecord:
     counts = dict.fromkeys(Outcome, 0) | {Outcome(outcome): count for outcome, count, *_ in tally}
     if row["requests"] is None:  # not finished: what the targets' own records add up to
         row["requests"], row["retries"], row["throttled"] = (sum(line[i] for line in tally) for i in (2, 3, 4))
-    return RunRecord(**(row | {"job": json.loads(row["job"]), "whole": bool(row["whole"]), "counts": counts}))
+    flags = {name: bool(row[name]) for name in ("whole", "windowed")}
+    return RunRecord(**(row | flags | {"job": json.loads(row["job"]), "counts": counts}))
 
 
 def targets(connection: sqlite3.Connection, run: RunRecord) -> Iterator[TargetRecord]:
@@ -205,10 +196,11 @@ def _target(row: Sequence[Any]) -> TargetRecord:
         connector_name=connector_name,
         outcome=Outcome(outcome),
         **dict(zip(_REPLY_COLUMNS, reply, strict=True)),
-        before=_state(before),
-        after=_state(after),
+        before=state_of(before),
+        after=state_of(after),
     )
 
 
-def _state(text: str | None) -> ConnectorState | None:
+def state_of(text: str | None) -> ConnectorState | None:
+    """A connector's state as the journal has written it."""
     return None if text is None else ConnectorState(**({"paused_at": None, "status": None} | json.loads(text)))

@@ -51,4 +51,15 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (run, seq)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE runs ADD COLUMN until REAL;             -- when its pauses end by themselves
+    ALTER TABLE runs ADD COLUMN windowed INTEGER NOT NULL DEFAULT 0; -- 1: a command runs while they last
+    ALTER TABLE runs ADD COLUMN undoes INTEGER REFERENCES runs (run) ON DELETE SET NULL; -- whose pauses it ends
+
+    ALTER TABLE targets ADD COLUMN unclear_at REAL;     -- when a request last got no clear answer
+    ALTER TABLE targets ADD COLUMN joined_at REAL;      -- found paused by another run, and wanted so by this one
+    ALTER TABLE targets ADD COLUMN ending_at REAL;      -- its resume is about to be sent
+    ALTER TABLE targets ADD COLUMN released_at REAL;    -- this run does not want it paused any more
+    CREATE INDEX targets_by_connector ON targets (app_id, connector_id);
+    """,
 )

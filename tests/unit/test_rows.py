@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.api import rows
 from runner.model import Connector, ConnectorState
 from runner.store.journal import state_json
-from runner.store.records import _state
+from runner.store.records import state_of
 
 FULL = {
     "connector": {
@@ -116,7 +116,7 @@ def test_no_row_breaks_the_reading_and_all_that_is_read_can_be_stored(row: dict[
         assert text is None or isinstance(text, str)
         (text or "").encode("utf-8")  # raises where SQLite would
     assert found.state.can_resume in (None, True, False)
-    assert _state(state_json(found.state)) == found.state
+    assert state_of(state_json(found.state)) == found.state
 
 
 @given(st.dictionaries(st.sampled_from(["id", "displayName", "deletedAt"]), ANYTHING))
@@ -152,9 +152,9 @@ STATES = st.builds(
 
 @given(STATES)
 def test_a_state_comes_back_from_the_store_as_it_went_in(state: ConnectorState) -> None:
-    assert _state(state_json(state)) == state
+    assert state_of(state_json(state)) == state
 
 
-def test_no_state_stays_no_state() -> None:
+def test_no_state_stays_nostate_of() -> None:
     assert state_json(None) is None
-    assert _state(None) is None
+    assert state_of(None) is None

@@ -1,0 +1,181 @@
+"""`window`: pause, run a command, and resume what was paused, whatever happens."""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import anyio
+import click
+
+from runner import jobfile, policy, report, units
+from runner import window as engine
+from runner.cli import options, state
+from runner.cli.account import Hints, account
+from runner.cli.carry_out import context, prepare
+from runner.cli.counting import say
+from runner.cli.process import spare_the_collector
+from runner.cli.progress import observer
+from runner.cli.tenant import connected
+from runner.conduct import Context
+from runner.errors import UsageError
+from runner.model import RunResult, Window
+from runner.report.text import plain
+from runner.settings import Settings
+from runner.signals import Signals
+from runner.store import RunRecord, Store
+
+
+def _duration(bounds: policy.Bounds) -> options.Unit:
+    return options.Unit("duration", lambda text: units.duration(text, bounds))
+
+
+@click.command()
+@click.argument("job_path", metavar="JOB")
+@click.argument("command", nargs=-1, required=True, metavar="-- CMD [ARGS...]")
+@click.option(
+    "--drain",
+    type=_duration(policy.DRAIN),
+    metavar="DURATION",
+    help="Before the command: wait so long for the syncs that still run, such as 15m.",
+)
+@click.option(
+    "--still-syncing",
+    type=click.Choice(["give-up", "go-on"]),
+    default="give-up",
+    show_default=True,
+    help="With --drain: what to do when some still run in the end.",
+)
+@click.option("--keep-paused-on-failure", is_flag=True, help="If the command fails, resume nothing.")
+@click.option(
+    "--grace",
+    type=_duration(policy.Bounds(0, 3600)),
+    default="10s",
+    show_default=True,
+    help="How long the command has to end when it is told to.",
+)
+@options.sync_wait
+@options.wait_timeout
+@options.resume_rate
+@options.ending
+@options.sandbox
+@options.faults
+@options.manner
+def window(
+    overrides: options.Overrides,
+    manner: options.Manner,
+    job_path: str,
+    command: tuple[str, ...],
+    drain: float | None,
+    still_syncing: str,
+    keep_paused_on_failure: bool,
+    grace: float,
+    wait_for: str | None,
+    wait_timeout: float,
+    resume_rate: float | None,
+    window: Window | None,
+    sandbox: bool,
+    faults: str | None,
+) -> int:
+    """Pause what a job names, run a command, and resume exactly what was paused.
+
+    It resumes when the command succeeds, fails, is killed or runs past the window's end (it then gets TERM, and
+    KILL after the grace), when the terminal goes away, and on signals. The exit code is the command's own,
+    unless not everything could be resumed: then 4. If pausing fails beyond max_failures, the command is not run.
+
+    The command finds C1_RUNNER_RUN_ID and C1_RUNNER_REPORT, the path of a JSON report, in its environment.
+
+    \b
+    Examples:
+      c1-runner window freeze.yaml --for 2h -- ./migrate.sh
+      c1-runner window freeze.yaml --drain 15m --until 2026-12-01T02:00+01:00 -- make upgrade
+    """  # fmt: skip
+    job = overrides.apply(jobfile.load(job_path))
+    limits = replace(job.limits, resume_rate=resume_rate or job.limits.resume_rate)
+    job = prepare(replace(job, limits=limits, window=window or job.window), manner)
+    _check_command(command)
+    terms = engine.Terms(
+        job,
+        command,
+        drain=drain,
+        give_up=still_syncing == "give-up",
+        keep_on_failure=keep_paused_on_failure,
+        grace=grace,
+        sync_wait=wait_timeout if wait_for else None,
+    )
+
+    async def main() -> int:
+        async with connected(job, sandbox=sandbox, faults=faults) as settings:
+            with _Desk(job.reports, manner, store, settings, sandbox) as desk:
+                return await engine.Window(terms, desk).hold()
+
+    spare_the_collector()
+    with Store(state.directory(manner.state_dir)) as store:
+        return anyio.run(main)
+
+
+def _check_command(command: tuple[str, ...]) -> None:
+    """Raise `UsageError` for a command that is not there, before anything is paused for it."""
+    if shutil.which(command[0]) is None:
+        raise UsageError(f"{command[0]}: no such command; nothing was sent")
+
+
+class _Desk(engine.Desk):
+    """Shows what happens in a window, as every run is shown."""
+
+    def __init__(
+        self, reports: tuple[str, ...], manner: options.Manner, store: Store, settings: Settings, sandbox: bool
+    ) -> None:
+        self.store = store
+        self.wall = time.time
+        self._reports = reports
+        self._manner = manner
+        self._settings = settings
+        self._hints = Hints(manner.state_dir, possible=not sandbox, undoable=False)
+        self._facts: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._facts is not None:  # written for the command alone
+            self._facts.unlink(missing_ok=True)
+
+    @contextmanager
+    def context(self, signals: Signals, **more: Any) -> Iterator[Context]:
+        with observer(self._manner.progress, quiet=self._manner.quiet) as shown:
+            yield context(self._settings, self.store, self._manner, shown, heard=signals, **more)
+
+    def account(self, result: RunResult) -> None:
+        record = self.store.run(result.run_id)
+        reports = self._reports if record.undoes is None else [_beside(path) for path in self._reports]
+        manner = self._manner
+        account(self.store, result, reports, self._hints, output_format=manner.output_format, quiet=manner.quiet)
+        sys.stdout.flush()  # the command writes to the same place
+
+    def facts(self, record: RunRecord) -> dict[str, str]:
+        paths = [report.expand(template, record) for template in self._reports]
+        written = next((path for path in paths if path.suffix == ".json"), None)
+        if written is None:
+            written = self._facts = self.store.directory / "facts" / f"{record.run_id}.json"
+            report.write(written, record, self.store.targets(record))
+        return {"C1_RUNNER_RUN_ID": record.run_id, "C1_RUNNER_REPORT": str(written.resolve())}
+
+    def say(self, text: str) -> None:
+        if not self._manner.quiet:
+            say(f"c1-runner: {plain(text)}")
+
+    def type_next(self, command: str) -> str:
+        return self._hints.command(f"c1-runner {command}")
+
+
+def _beside(template: str) -> str:
+    """Where the report of the resume goes, if the one of the pause goes to `template`."""
+    path = Path(template)
+    if any(word in template for word in ("{run_id}", "{operation}", "{started}")):
+        return template
+    return str(path.with_name(f"{path.stem}-resume{path.suffix}"))

@@ -1,0 +1,198 @@
+"""What leases ask of one target, around its execution: joining a pause of ours, or being the last to end one.
+
+A pause finds its target paused already ──► ours? join: it stays paused until the last run that wants it so
+                                             └─ about to be resumed: wait, read again, and pause it anew
+An undo has a target to resume ──► another run wants it paused? leave it to that one
+                                    └─ wait out the danger time, read it, and resume it if it is our pause
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from runner.api.client import Client
+from runner.cadence import Cadence
+from runner.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.execute import Executor
+from runner.model import STAYS, ConnectorState, Marks, Outcome, Planned, Result
+from runner.policy import DANGER_TIME, RECHECK_DELAYS
+from runner.stop import Stop
+from runner.store import Ending, Journal, Lease, Leases, RunRecord, Standing, Store
+
+log = logging.getLogger(__name__)
+
+_OPEN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
+_GONE = 404
+_DELETED = "the connector does not exist any more: there is nothing to resume"
+
+
+class Joiner:
+    """The pool's work for a pause: a connector that is paused by us already gets one more lease."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        leases: Leases,
+        journal: Journal,
+        client: Client,
+        stop: Stop,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._executor = executor
+        self._leases = leases
+        self._journal = journal
+        self._client = client
+        self._stop = stop
+        self._wall = wall
+
+    async def __call__(self, planned: Planned) -> None:
+        """Bring one target to its outcome, as `Executor` does."""
+        result = self._executor.decide(planned) if planned.since is None else None
+        if result is None or result.outcome is not Outcome.UNCHANGED or not self._ours(planned):
+            await self._executor(planned)
+            return
+        try:
+            again = await self._join(planned, result)
+        except AccessError as error:
+            self._stop.request(str(error), ExitCode.ACCESS)
+            self._executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
+        except StoppingError as error:
+            self._executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
+        else:
+            if again is not None:
+                await self._executor.repeat(again)
+
+    async def _join(self, planned: Planned, result: Result) -> Planned | None:
+        """Settle a target as paused already, by a state that is still true; else return it, to be paused anew."""
+        waited, ended = 0.0, 0
+        while True:
+            standing = self._standing(planned)
+            if standing is Standing.JOINED:
+                self._executor.settle(planned, result)
+                return None
+            ended += standing is Standing.ENDED
+            if waited > DANGER_TIME or ended > len(RECHECK_DELAYS):  # who was to end it is gone, or reads lag behind
+                return self._taken(planned)
+            delay = RECHECK_DELAYS[min(ended, len(RECHECK_DELAYS) - 1)]
+            await self._stop.sleep(delay)
+            waited += delay
+            try:
+                planned = planned._replace(before=(await self._client.connector(planned.target)).state)
+            except ApiError as error:
+                log.debug("target %s could not be read again: %s", planned.target, error)
+                return self._taken(planned)
+            if not self._ours(planned):
+                return planned  # to be paused, or somebody else's by now: sending it once more does no harm
+
+    def _ours(self, planned: Planned) -> bool:
+        return planned.before is not None and self._leases.ours(planned.target, planned.before)
+
+    def _taken(self, planned: Planned) -> Planned:
+        self._leases.take(planned.target, self._wall())
+        return planned
+
+    def _standing(self, planned: Planned) -> Standing:
+        self._journal.commit()  # others must see the target that the lease is on
+        return self._leases.join(planned.target, self._wall())
+
+
+class Undoing:
+    """The pauses that an undo ends: those of one run that nobody has resumed, and no other run wants."""
+
+    def __init__(self, store: Store, undone: RunRecord, wall: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._leases = store.leases(undone.tenant, undone.run)
+        self._wall = wall
+        self.run = undone.run
+        self.unclear: list[Planned] = []  # a request for their pause could still be on its way
+
+    def end(self, planned: Planned) -> Ending:
+        """Begin to end the pause of a target."""
+        ending = self._leases.end(planned.target, self._wall())
+        if ending.left_to is None and ending.not_before is not None:
+            self.unclear.append(planned)
+        return ending
+
+    def settle(self, planned: Planned, outcome: Outcome) -> None:
+        """A target of the undo has its outcome."""
+        self._leases.settle(planned.target, outcome, self._wall())
+
+    def guarded(self, planned: Planned) -> Planned:
+        """The target for one more resume, of the pause that was found before the first and of no other."""
+        mark = planned.before.paused_at if planned.before else None
+        return planned._replace(marks=Marks(frozenset({mark} if mark else ())))
+
+    def judged(self, undo: RunRecord) -> Mapping[Outcome, int]:
+        """The outcomes that decide on the exit code: to leave a target to another run is as it should be.
+
+        What looked resumed and turned out not to be is held again.
+        """
+        stays = 0
+        for row in self._store.targets(undo):
+            if row.outcome in _OPEN:
+                self._leases.settle(row.target, row.outcome, self._wall())
+            stays += row.outcome is Outcome.SKIPPED and (row.detail or "").startswith(STAYS)
+        return {**undo.counts, Outcome.SKIPPED: undo.counts[Outcome.SKIPPED] - stays}
+
+
+class Releaser:
+    """The pool's work for an undo: resumes what a run keeps paused, if it is the last that does."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        undoing: Undoing,
+        cadence: Cadence,
+        client: Client,
+        stop: Stop,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._executor = executor
+        self._undoing = undoing
+        self._cadence = cadence
+        self._client = client
+        self._stop = stop
+        self._wall = wall
+
+    async def __call__(self, planned: Planned) -> None:
+        """Bring one target to its outcome; nothing is sent for a pause that is not ours."""
+        ending = self._undoing.end(planned)
+        if ending.left_to is not None:
+            self._executor.settle(planned, Result(Outcome.SKIPPED, _left_to(ending.left_to)))
+            return
+        try:
+            state = await self._read_in_turn(planned, ending)
+        except AccessError as error:
+            self._stop.request(str(error), ExitCode.ACCESS)
+            self._executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
+        except StoppingError as error:
+            self._executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
+        except ApiError as error:
+            self._executor.settle(planned, _unread(error))
+        else:
+            await self._resume(planned._replace(before=state, marks=ending.marks))
+
+    async def _read_in_turn(self, planned: Planned, ending: Ending) -> ConnectorState:
+        """The state right before the resume; late enough that no request of the pause can still arrive."""
+        if ending.not_before is not None:
+            await self._stop.sleep(max(0.0, ending.not_before - self._wall()))
+        await self._cadence.turn(self._stop)
+        return (await self._client.connector(planned.target)).state
+
+    async def _resume(self, planned: Planned) -> None:
+        if planned.before is not None and planned.before.deleted:
+            self._executor.settle(planned, Result(Outcome.SKIPPED, _DELETED))
+        elif planned.since is None and (result := self._executor.decide(planned)) is not None:
+            self._executor.settle(planned, result)
+        else:
+            await self._executor.repeat(planned)
+
+
+def _left_to(lease: Lease) -> str:
+    return f"{STAYS}{lease.run_id} (job {lease.job_name}), which still wants it so"
+
+
+def _unread(error: ApiError) -> Result:
+    if error.verdict.status == _GONE:
+        return Result(Outcome.SKIPPED, _DELETED, _GONE)
+    return Result(Outcome.FAILED, "its state could not be read: not resumed", error.verdict.status, str(error))

@@ -1,0 +1,81 @@
+"""Undo: resume exactly what a run has paused, where it is still paused by that run and wanted so by no other.
+
+store: what the run holds ─► reverse order, unclear ones last ─► pool: lease ─ read ─ resume ─► verify ─► syncs
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from runner.conduct import Conduct, Context, Wave
+from runner.errors import ExitCode, UsageError
+from runner.leasing import Undoing
+from runner.model import Job, OperationName, Planned, RunResult
+from runner.run import client_of, start_of
+from runner.stop import Stop
+from runner.store import RunRecord
+from runner.store.database import new_run_id
+from runner.store.locks import lock
+from runner.targets import as_listed
+
+
+def undo_job(job: Job, undone: RunRecord) -> Job:
+    """The job that ends what `undone` has paused: how the given job goes about it, but without its limits on what."""
+    return replace(
+        job,
+        operation=OperationName.RESUME,
+        name=undone.job_name,
+        targets=(),
+        select=None,
+        exclude=(),
+        protected=(),
+        waves=(),
+        window=None,
+        tenant=undone.tenant,
+        allow_empty=True,
+        preflight=False,
+        verify=True,
+        limits=replace(job.limits, max_targets=None, max_failures=None),
+    )
+
+
+async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | None:
+    """Resume what `undone` keeps paused; None when there is nothing (any more) that it does.
+
+    `job` is what `undo_job` has made. The undo is a run like any other: its journal, its report, its
+    continuation after a crash. Raises as `run.run`; `UsageError` for a run that paused nothing, or another
+    tenant's.
+    """
+    store, tenant, started_at = context.store, context.settings.tenant, context.wall()
+    check_undoable(undone, tenant)
+    async with lock(store.directory, tenant, undone.job_name, now=started_at, wait=context.lock_wait):
+        held = store.held(undone)
+        if not held:
+            return None
+        stop, run_id = Stop(), new_run_id(started_at)
+        async with client_of(job, context, stop) as client:
+            start = replace(start_of(job, context, run_id, started_at, whole=True), undoes=undone.run)
+            undoing = Undoing(store, undone, context.wall)
+            conduct = Conduct(job, context, run_id, store.journal(start), client, stop, undoing)
+            plan = in_reverse(held)
+            conduct.plan(plan)
+            await conduct.supervise([Wave(as_listed(plan), len(plan))])
+        result = conduct.close()
+        if not store.held(undone):
+            store.close_abrupt(
+                undone, f"it ended abruptly, and run {run_id} has undone it", ExitCode.STOPPED, context.wall()
+            )
+        return result
+
+
+def check_undoable(record: RunRecord, tenant: str) -> None:
+    """Raise `UsageError` for a run that has paused nothing, or did so elsewhere."""
+    if record.operation != OperationName.PAUSE:
+        raise UsageError(f"run {record.run_id} is a {record.operation}: only what a run has paused can be undone")
+    if record.tenant != tenant:
+        raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
+
+
+def in_reverse(held: Iterable[tuple[Planned, bool]]) -> list[Planned]:
+    """What was paused last is resumed first; what has to wait comes at the end, where it holds up nothing."""
+    ordered = sorted(held, key=lambda item: (item[1], -item[0].seq))
+    return [planned._replace(seq=seq) for seq, (planned, _) in enumerate(ordered)]
