@@ -22,6 +22,7 @@ from runner.model import (
     UNCLEAR,
     AttemptClass,
     ConnectorState,
+    Marks,
     OperationName,
     Outcome,
     Planned,
@@ -199,7 +200,7 @@ class Executor:
             raise _Reached(Outcome.CHANGED, "the reply was lost; a read shows a new sync running")
         marks = course.planned.marks
         if marks is not None and not marks.cover(state):
-            raise _Reached(Outcome.SKIPPED, foreign(state))
+            raise _Reached(Outcome.SKIPPED, _foreign(course.planned, state))
 
     async def _look_again_and_again(self, course: Course) -> None:
         """The last reads before a failure is called one: several, for reads may lag behind writes."""
@@ -295,17 +296,20 @@ def decide(operation: Operation, planned: Planned, *, include_anomalies: bool = 
     if operation.name is OperationName.FORCE_SYNC and before.paused:
         return Result(Outcome.SKIPPED, "paused: a sync would not run; resume it first")
     if planned.marks is not None and not planned.marks.cover(before):
-        return Result(Outcome.SKIPPED, foreign(before))
+        return Result(Outcome.SKIPPED, _foreign(planned, before))
     if operation.name is OperationName.RESUME and before.anomaly and not include_anomalies:
         why = before.reason or before.category or "no reason given"
         return Result(Outcome.SKIPPED, f"C1 paused it itself ({why}): check it there, or use --include-anomalies")
     return None
 
 
-def foreign(state: ConnectorState) -> str:
+def _foreign(planned: Planned, state: ConnectorState) -> str:
     """Why a paused connector is left alone that no pause of ours keeps so."""
     if state.anomaly:
         return f"C1 paused it itself ({state.reason or state.category or 'no reason given'}): left alone"
+    if planned.marks == Marks():
+        by_name = f"`c1-runner resume {planned.target}` resumes it by name"
+        return f"left alone: its state before the pause was not read, so whose pause it is cannot be told; {by_name}"
     return f"somebody else has paused it since ({state.paused_at or 'no time given'}): left alone"
 
 

@@ -26,6 +26,10 @@ from runner.units import shown
 MAX_DEPTH = 32
 """Levels of nesting; the format needs five."""
 
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+_PARSERS_DEPTH = "maximum nesting depth"
+"""What libyaml says of the same, where it has read ahead so far before it hands out its first event."""
+
 MAX_PROBLEMS = 100
 """Reading ends after so many: a file that is no job file at all has a problem on every line."""
 
@@ -93,7 +97,7 @@ class Source:
                     self._check_node(event)
                     depth += isinstance(event, CollectionStartEvent)
                     if depth > MAX_DEPTH:
-                        raise self.stop(event, f"nested more than {MAX_DEPTH} levels deep")
+                        raise self.stop(event, _TOO_DEEP)
                 elif isinstance(event, CollectionEndEvent):
                     depth -= 1
                 yield event
@@ -133,6 +137,8 @@ class Source:
         indentation = line[: len(line) - len(line.lstrip())]
         if "\t" in indentation:
             return mark.line + 1, indentation.index("\t") + 1, "a tab cannot indent YAML: use spaces"
+        if _PARSERS_DEPTH in str(error.problem):
+            return mark.line + 1, mark.column + 1, _TOO_DEEP
         hint = next((hint for words, hint in _HINTS.items() if words in str(error.problem)), "")
         context = f" {error.context}" if error.context else ""
         return mark.line + 1, mark.column + 1, f"not valid YAML:{context} {error.problem}{hint}"
