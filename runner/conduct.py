@@ -147,7 +147,8 @@ class Conduct:
             return Releaser(self._executor, self._undoing, Cadence(job.limits.resume_rate), *parts)
         if job.operation is OperationName.PAUSE:
             leases = context.store.leases(context.settings.tenant, self._journal.run)
-            return Joiner(self._executor, leases, self._journal, *parts)
+            must_know = job.window is not None or context.windowed
+            return Joiner(self._executor, leases, self._journal, *parts, must_know=must_know)
         return self._executor
 
     def plan(self, targets: Sequence[Planned], *, recorded: bool = False) -> None:

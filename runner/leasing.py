@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _OPEN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 _GONE = 404
+_UNREAD = "its state could not be read, so it could not be resumed when the window ends: not paused"
 _DELETED = "the connector does not exist any more: there is nothing to resume"
 
 
@@ -37,8 +38,11 @@ class Joiner:
         client: Client,
         stop: Stop,
         wall: Callable[[], float] = time.time,
+        *,
+        must_know: bool = False,
     ) -> None:
         self._executor = executor
+        self._must_know = must_know  # the state before: without it nothing could be resumed by itself
         self._leases = leases
         self._journal = journal
         self._client = client
@@ -48,6 +52,9 @@ class Joiner:
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome, as `Executor` does."""
         result = self._executor.decide(planned) if planned.since is None else None
+        if result is None and self._must_know and planned.unread is not None:
+            self._executor.settle(planned, Result(Outcome.FAILED, _UNREAD, error=planned.unread))
+            return
         if result is None or result.outcome is not Outcome.UNCHANGED or not self._ours(planned):
             await self._executor(planned)
             return

@@ -48,6 +48,10 @@ def adopt(path: Path, store: Store) -> RunRecord:
         receipts = _receipts(json.loads(path.read_text(encoding="utf-8")), path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except KeyError as error:
+        raise UsageError(
+            f"{path}: no JSON report of a pause that c1-runner has written ({error.args[0]} is missing)"
+        ) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path}: no JSON report of a pause that c1-runner has written ({error})") from None
     known = {run.run_id: run for run in store.runs()}

@@ -41,7 +41,7 @@ async def run(job: Job, context: Context) -> RunResult:
     when a plan that must be known first cannot be had, `StorageError` if the run could not be recorded.
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
-    until = _end(job, started_at)
+    until = _end(job, started_at, windowed=context.windowed)
     async with lock(store.directory, tenant, job.name, now=started_at, wait=context.lock_wait):
         for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
@@ -79,8 +79,14 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         return conduct.close(() if record.whole else _UNLISTED)
 
 
-def _end(job: Job, now: float) -> float | None:
-    """When the pauses of a run that starts now end, epoch seconds; `UsageError` when that is no time to come."""
+def _end(job: Job, now: float, *, windowed: bool) -> float | None:
+    """When the pauses of a run that starts now end, epoch seconds, None for never by themselves.
+
+    Raises `UsageError` when that is no time to come, and for a job that would not know what to resume then.
+    """
+    if (windowed or job.window is not None) and not job.preflight:
+        words = "what was paused before is not to be resumed: a window needs `preflight`; nothing was sent"
+        raise UsageError(words)
     if job.window is None:
         return None
     if job.operation is not OperationName.PAUSE:

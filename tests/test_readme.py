@@ -31,7 +31,11 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 AD_HOC = ("pause", "resume", "sync")
-GROUPS = {"*jobs*": ("run", "plan", *AD_HOC, "continue"), "*ad hoc*": AD_HOC}
+GROUPS = {
+    "*jobs*": ("run", "plan", *AD_HOC, "continue", "window"),
+    "*ad hoc*": AD_HOC,
+    "*undo*": ("undo", "expire"),
+}
 """What the table of options calls several commands."""
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS)
@@ -231,7 +235,7 @@ def test_the_readmes_command_lines_are_found_at_all() -> None:
     found = [arguments[0] for text in blocks("README.md", "sh") for arguments in invocations(text)]
 
     assert len(found) > 25
-    assert set(found) >= {"run", "plan", "pause", "resume", "connectors", "status", "init", "report", "sandbox"}
+    assert set(found) >= {"run", "plan", "pause", "window", "undo", "connectors", "status", "init", "report", "sandbox"}
 
 
 def test_a_command_line_that_the_program_does_not_know_is_noticed() -> None:
@@ -314,15 +318,15 @@ def test_the_cron_file_runs_commands_that_exist() -> None:
 
 def test_the_systemd_units_fit_together_and_run_a_command_that_exists() -> None:
     folder = ROOT / "docker/systemd"
-    service = unit(folder / "c1-runner@.service")
-    (arguments,) = invocations(service["Service"]["ExecStart"])
-    parse(arguments)
+    for service in folder.glob("*.service"):
+        (arguments,) = invocations(unit(service)["Service"]["ExecStart"])
+        parse(arguments)
 
     for timer in folder.glob("*.timer"):
         started = unit(timer)["Timer"]["Unit"]
-        job = re.fullmatch(r"c1-runner@(.+)\.service", started)
-        assert job is not None
-        assert (ROOT / "jobs" / f"{job[1]}.yaml").exists()
+        template, at, job = started.removesuffix(".service").partition("@")
+        assert (folder / f"{template}{at}.service").exists()
+        assert not at or (ROOT / "jobs" / f"{job}.yaml").exists()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -364,7 +368,7 @@ def test_the_cron_jobs_for_kubernetes_run_valid_jobs_as_the_images_user() -> Non
     for pod in pods:
         (container,) = pod["containers"]
         parse(container["args"])
-        assert jobfile.loads(jobs[container["args"][1]].encode(), container["args"][1]).tenant
+        assert all(jobfile.loads(jobs[path].encode(), path).window for path in container["args"][1:2])
         assert f"USER {pod['securityContext']['runAsUser']}:" in read("docker/Dockerfile")
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert len(pods) == 2

@@ -106,7 +106,7 @@ lock_wait = _option(
 )
 include_protected = _option("--include-protected", is_flag=True, help="Touch also what a `protected` list names.")
 
-_OVERRIDES = (
+_PACE = (
     _option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
                  help="Requests in flight at once."),
     _option("--rate", type=Unit("rate", lambda text: units.rate(text, policy.RATE)), envvar="C1_RUNNER_RATE",
@@ -115,13 +115,16 @@ _OVERRIDES = (
                  envvar="C1_RUNNER_DEADLINE", help="Start nothing new after this long, such as 30m."),
     _option("--attempts", type=_whole(policy.ATTEMPTS), envvar="C1_RUNNER_ATTEMPTS",
                  help="Attempts per target; throttling uses up none."),
+    _option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
+)  # fmt: skip
+
+_CHOICE = (
     _option("--no-preflight", is_flag=True, envvar="C1_RUNNER_NO_PREFLIGHT",
                  help="Do not read the state before: every target gets a request, also what is paused already."),
     _option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
                  help="Do not read the state afterwards: a change rests on the tenant's word."),
     _option("--exclude", multiple=True, metavar="PATTERN",
                  help="Leave alone: a glob on app or connector names, an id, or APP/CONNECTOR. Repeatable."),
-    _option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
 )  # fmt: skip
 
 
@@ -164,39 +167,41 @@ def _exclusions(text: str) -> tuple[Exclusion, ...]:
     return (Exclusion(app=text), Exclusion(connector=text))
 
 
-def overrides(command: Decorated) -> Decorated:
-    """The options of `Overrides`, `--report` included."""
-    for option in reversed((reports, *_OVERRIDES)):
-        command = option(command)
-    return command
-
-
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a job is carried out and accounted for, apart from the job itself."""
 
     output_format: str
     state_dir: Path | None
-    include_anomalies: bool
-    include_protected: bool
     lock_wait: float
     quiet: bool
     verbose: int
     log_format: str
     progress: str
+    include_anomalies: bool = False
+    include_protected: bool = False
 
 
 def manner(command: Callable[..., int]) -> Callable[..., int]:
     """The options of `Overrides` and of `Manner`; the command takes them as these two values."""
+    return _with_manner(command, (reports, *_PACE, *_CHOICE, *_ACCOUNT, include_anomalies, include_protected))
 
+
+def manner_of_undo(command: Callable[..., int]) -> Callable[..., int]:
+    """The same, without what would have an undo touch more or less than what was paused."""
+    return _with_manner(command, (reports, *_PACE, *_ACCOUNT))
+
+
+def _with_manner(command: Callable[..., int], options: Sequence[Callable[..., Any]]) -> Callable[..., int]:
     @functools.wraps(command)
     def with_values(**given: Any) -> int:
-        groups = [kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for kind in (Overrides, Manner)]
+        groups = [
+            kind(**{field.name: given.pop(field.name) for field in fields(kind) if field.name in given})
+            for kind in (Overrides, Manner)
+        ]
         return command(*groups, **given)
 
-    for option in reversed(
-        (reports, *_OVERRIDES, output_format, state_dir, include_anomalies, include_protected, lock_wait, *_VERBOSITY)
-    ):
+    for option in reversed(options):
         with_values = option(with_values)
     return with_values
 
@@ -267,3 +272,5 @@ _VERBOSITY = (
     _option("--progress", type=click.Choice(["auto", "bar", "text", "json", "none"]), default="auto", show_default=True,
                  envvar="C1_RUNNER_PROGRESS", help="auto: a bar on a terminal, else a line a minute."),
 )  # fmt: skip
+
+_ACCOUNT = (output_format, state_dir, lock_wait, *_VERBOSITY)

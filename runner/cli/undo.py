@@ -35,7 +35,7 @@ from runner.units import window_end
 @options.sync_wait
 @options.wait_timeout
 @options.resume_rate
-@options.manner
+@options.manner_of_undo
 def undo(
     overrides: options.Overrides,
     manner: options.Manner,
@@ -81,7 +81,7 @@ def undo(
 @options.sync_wait
 @options.wait_timeout
 @options.resume_rate
-@options.manner
+@options.manner_of_undo
 def expire(
     overrides: options.Overrides,
     manner: options.Manner,

@@ -11,7 +11,7 @@ import yaml
 from runner import jobfile, policy
 from runner.errors import JobFileError, UsageError
 from runner.jobfile import source
-from runner.model import Exclusion, Job, OperationName, Selection, Target
+from runner.model import Exclusion, Job, OperationName, Selection, Target, Window
 from runner.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 
 FULL = """\
@@ -89,6 +89,25 @@ def test_what_a_job_does_not_say_has_the_defaults_of_the_policy() -> None:
 def test_a_selection_alone_is_a_job() -> None:
     text = "version: 1\noperation: pause\nselect: {apps: [HR*, 2aX], status: error, owners: [ann@example.com]}\n"
     assert loads(text).select == Selection(apps=("HR*", "2aX"), status=("error",), owners=("ann@example.com",))
+
+
+@pytest.mark.parametrize(
+    ("written", "window"),
+    [
+        ("{for: 2h}", Window(7200.0)),
+        ("{for: 90}", Window(90.0)),
+        ("{until: 2026-12-01T02:00+01:00}", Window(until="2026-12-01T02:00+01:00")),
+        ('{until: "05:00", time_zone: Europe/Berlin}', Window(until="05:00", time_zone="Europe/Berlin")),
+        ("{until: 2026-12-01 02:00, time_zone: UTC}", Window(until="2026-12-01 02:00", time_zone="UTC")),
+    ],
+)
+def test_a_window_ends_after_a_time_or_at_a_moment(written: str, window: Window) -> None:
+    assert loads(f"version: 1\noperation: pause\nconnectors: [a/b]\nwindow: {written}\n").window == window
+
+
+def test_resumes_have_a_rate_of_their_own() -> None:
+    assert loads(SHORT).limits.resume_rate == 5
+    assert loads(f"{SHORT}limits: {{resume_rate: 30/m}}\n").limits.resume_rate == 0.5
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,38 @@ VALUES: dict[str, Case] = {
     "yes for a flag": (JOB + "verify: yes\n", ["4:9: verify: expected true or false, not 'yes'"]),
     "a number for a flag": (JOB + "preflight: 0\n", ["4:12: preflight: expected true or false, not 0"]),
     "a value for a section": (JOB + "limits: 10\n", ["4:9: limits: expected `key: value` lines, not '10'"]),
+    "a window without an end": (
+        JOB + "window: {}\n",
+        ["4:9: window: say when it ends: `for` a time, or `until` a moment, and not both"],
+    ),
+    "a window with two ends": (
+        JOB + "window: {for: 2h, until: 2026-12-01T02:00Z}\n",
+        ["4:9: window: say when it ends: `for` a time, or `until` a moment, and not both"],
+    ),
+    "a window until a time nobody knows": (
+        JOB + "window: {until: tomorrow}\n",
+        ["4:10: window.until: expected a moment such as 2026-12-01T02:00+01:00, not 'tomorrow'"],
+    ),
+    "a window without a time zone": (
+        JOB + "window: {until: 2026-12-01T02:00}\n",
+        ["4:10: window.until: '2026-12-01T02:00' says no time zone: add an offset, such as +01:00 or Z"],
+    ),
+    "a window in no time zone": (
+        JOB + 'window: {until: "05:00", time_zone: Berlin}\n',
+        ["4:10: window.until: 'Berlin' is no time zone known here: expected one such as Europe/Berlin or UTC"],
+    ),
+    "a time zone for a duration": (
+        JOB + "window: {for: 2h, time_zone: UTC}\n",
+        ["4:19: window.time_zone: goes with `until`"],
+    ),
+    "a window that is too long": (
+        JOB + "window: {for: 91d}\n",
+        ["4:15: window.for: must be from 1s to 90d, not '91d'"],
+    ),
+    "a window for a resume": (
+        "version: 1\noperation: resume\nconnectors: [a/b]\nwindow: {for: 2h}\n",
+        ["4:1: window: only a pause ends by itself: take it out, or make it `operation: pause`"],
+    ),
     "an empty section": (JOB + "limits:\n", ["4:8: limits: expected `key: value` lines, not nothing"]),
 }
 

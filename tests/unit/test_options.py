@@ -1,6 +1,7 @@
 """Flags go before variables, these before the job file, that before the defaults."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -22,24 +23,21 @@ JOB = Job(
 
 
 @click.command()
-@options.overrides
-@options.verbosity
-@options.state_dir
-@options.output_format
-def command(**values: object) -> None:
-    seen.clear()
-    seen.update(values)
+@options.manner
+def command(overrides: options.Overrides, manner: options.Manner) -> int:
+    seen.update(overrides=overrides, manner=manner)
+    return 0
 
 
-seen: dict[str, object] = {}
-OWN = ("quiet", "verbose", "log_format", "progress", "state_dir", "output_format")
+seen: dict[str, Any] = {}
 
 
 def applied(*arguments: str, **environ: str) -> Job:
     """The job as these arguments and variables leave it."""
     result = CliRunner().invoke(command, arguments, env=environ)
     assert result.exit_code == 0, result.output
-    return options.Overrides(**{name: value for name, value in seen.items() if name not in OWN}).apply(JOB)  # type: ignore[arg-type]
+    overrides: options.Overrides = seen["overrides"]
+    return overrides.apply(JOB)
 
 
 def test_without_flags_and_variables_the_job_stays_as_it_is() -> None:
@@ -130,7 +128,7 @@ def test_the_state_directory_is_a_directory(tmp_path: Path) -> None:
 
     assert CliRunner().invoke(command, ["--state-dir", str(tmp_path / "file")]).exit_code == 2
     assert CliRunner().invoke(command, [], env={"C1_RUNNER_STATE_DIR": str(tmp_path)}).exit_code == 0
-    assert seen["state_dir"] == tmp_path
+    assert seen["manner"].state_dir == tmp_path
 
 
 def test_a_unit_that_was_parsed_already_stays_as_it_is() -> None:

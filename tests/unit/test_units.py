@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -143,3 +144,48 @@ def test_units_never_give_what_is_not_finite(written: units.Written) -> None:
 )
 def test_what_was_given_is_shown_harmlessly(written: object, text: str) -> None:
     assert units.shown(written) == text
+
+
+# Moments
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "iso"),
+    [
+        ("2026-12-01T02:00+01:00", None, "2026-12-01T01:00:00+00:00"),
+        ("2026-12-01T02:00Z", None, "2026-12-01T02:00:00+00:00"),
+        ("2026-12-01T02:00", "Europe/Berlin", "2026-12-01T01:00:00+00:00"),
+        ("2026-07-01 02:00:30", "Europe/Berlin", "2026-07-01T00:00:30+00:00"),
+        ("2026-12-01T02:00+05:00", "Europe/Berlin", "2026-11-30T21:00:00+00:00"),
+        ("13:00", "UTC", "2026-11-25T13:00:00+00:00"),
+        ("12:00", "UTC", "2026-11-26T12:00:00+00:00"),
+        ("05:00", "Europe/Berlin", "2026-11-26T04:00:00+00:00"),
+    ],
+)
+def test_a_moment_is_read_in_its_time_zone(written: str, zone: str | None, iso: str) -> None:
+    now = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
+
+    assert datetime.fromtimestamp(units.moment(written, zone, now), UTC).isoformat() == iso
+
+
+def test_a_time_of_day_is_the_next_one_also_when_the_clocks_change() -> None:
+    before = datetime(2026, 3, 28, 20, 0, tzinfo=UTC).timestamp()  # in Berlin it is 21:00, and 02:00 will be 03:00
+
+    assert units.moment("05:00", "Europe/Berlin", before) - before == 7 * 3600
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "words"),
+    [
+        ("2026-12-01T02:00", None, "says no time zone"),
+        ("05:00", None, "add `time_zone`"),
+        ("tomorrow", None, "expected a moment such as"),
+        ("25:00", "UTC", "expected a moment such as"),
+        ("2026-02-30T02:00Z", None, "expected a moment such as"),
+        ("05:00", "Europe/Nowhere", "no time zone known here"),
+        ("05:00", "../etc/passwd", "no time zone known here"),
+    ],
+)
+def test_what_is_no_moment_is_refused_with_what_to_write(written: str, zone: str | None, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        units.moment(written, zone, 0.0)
