@@ -52,12 +52,16 @@ class Joiner:
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome, as `Executor` does."""
         result = self._executor.decide(planned) if planned.since is None else None
-        if result is None and self._must_know and planned.unread is not None:
+        if result is None and planned.unread is not None and self._must_know:
             self._executor.settle(planned, Result(Outcome.FAILED, _UNREAD, error=planned.unread))
-            return
-        if result is None or result.outcome is not Outcome.UNCHANGED or not self._ours(planned):
-            await self._executor(planned)
-            return
+        elif result is None:
+            await self._executor.repeat(planned)
+        elif result.outcome is Outcome.UNCHANGED and self._ours(planned):
+            await self._join_or_pause(planned, result)
+        else:
+            self._executor.settle(planned, result)
+
+    async def _join_or_pause(self, planned: Planned, result: Result) -> None:
         try:
             again = await self._join(planned, result)
         except AccessError as error:

@@ -10,6 +10,7 @@ from runner.conduct import Conduct, Context, Wave
 from runner.errors import ExitCode, UsageError
 from runner.leasing import Undoing
 from runner.model import Job, OperationName, Planned, RunResult
+from runner.policy import DANGER_TIME
 from runner.run import client_of, start_of
 from runner.stop import Stop
 from runner.store import RunRecord
@@ -56,7 +57,7 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
             start = replace(start_of(job, context, run_id, started_at, whole=True), undoes=undone.run)
             undoing = Undoing(store, undone, context.wall)
             conduct = Conduct(job, context, run_id, store.journal(start), client, stop, undoing)
-            plan = in_reverse(held)
+            plan = in_order(held, started_at)
             conduct.plan(plan)
             await conduct.supervise([Wave(as_listed(plan), len(plan))])
         result = conduct.close()
@@ -75,7 +76,15 @@ def check_undoable(record: RunRecord, tenant: str) -> None:
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
 
 
-def in_reverse(held: Iterable[tuple[Planned, bool]]) -> list[Planned]:
-    """What was paused last is resumed first; what has to wait comes at the end, where it holds up nothing."""
-    ordered = sorted(held, key=lambda item: (item[1], -item[0].seq))
-    return [planned._replace(seq=seq) for seq, (planned, _) in enumerate(ordered)]
+def in_order(held: Iterable[tuple[Planned, float | None]], now: float) -> list[Planned]:
+    """The order of an undo: first what is uncertain, then what was paused last; at the end what has to wait.
+
+    A pause that got no clear answer a short while ago holds up nothing else.
+    """
+
+    def place(item: tuple[Planned, float | None]) -> tuple[int, int]:
+        planned, unclear_at = item
+        group = 1 if unclear_at is None else 0 if unclear_at + DANGER_TIME <= now else 2
+        return group, -planned.seq
+
+    return [planned._replace(seq=seq) for seq, (planned, _) in enumerate(sorted(held, key=place))]

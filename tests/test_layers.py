@@ -23,7 +23,7 @@ ROOMS = {
     "cli": EVERYTHING,
     "sandbox": "",  # the other side of the wire
     "window": "undo run conduct drain command signals store api stop units errors model policy",
-    "undo": "run conduct leasing targets store stop errors model",
+    "undo": "run conduct leasing targets store stop errors model policy",
     "command": "signals",
     "receipts": "store errors model",
     "planfile": "run preview conduct store errors model policy",

@@ -15,6 +15,7 @@ from runner.cli.process import undisturbed
 from runner.errors import ExitCode, StorageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
+from runner.report.words import moment_text
 from runner.store import RunRecord, Store, TargetRecord
 
 _TO_REPEAT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
@@ -109,6 +110,9 @@ def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints
     if output_format == "text":
         for path in written:
             click.echo(f"report: {path}")
+        if record.until is not None and record.counts[Outcome.CHANGED]:
+            command = hints.command("c1-runner expire")
+            click.echo(f"These pauses end {moment_text(record.until)}: `{command}` resumes them then.")
 
 
 def _say_what_is_missing(result: RunResult) -> None:

@@ -103,8 +103,8 @@ class Store:
         with storage_errors(self.path):
             return leases.holds(self.connection, tenant)
 
-    def held(self, run: RunRecord) -> list[tuple[Planned, bool]]:
-        """What a run still wants paused, in plan order, and whether a request for it got no clear answer."""
+    def held(self, run: RunRecord) -> list[tuple[Planned, float | None]]:
+        """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
         with storage_errors(self.path):
             return leases.held(self.connection, run.run)
 

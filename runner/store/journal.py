@@ -25,13 +25,13 @@ _PLANNED = """
     INSERT INTO targets (run, seq, app_id, connector_id, app_name, connector_name) VALUES (?, ?, ?, ?, ?, ?)
 """
 _INTENT = """
-    UPDATE targets SET intent_at = ?, outcome = NULL, before = ?, app_name = ?, connector_name = ?
+    UPDATE targets SET intent_at = ?, outcome = NULL, before = ?, app_name = ?, connector_name = ?, released_at = NULL
     WHERE run = ? AND seq = ?
 """
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
         throttled = ?, started_at = ?, finished_at = ?, unclear_at = ?, before = ?, after = ?, app_name = ?,
-        connector_name = ?
+        connector_name = ?, released_at = NULL, ending_at = NULL
     WHERE run = ? AND seq = ?
 """
 _VERIFIED = "UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ? WHERE run = ? AND seq = ?"

@@ -168,18 +168,34 @@ def holds(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], 
     return found
 
 
-def held(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, bool]]:
-    """What a run still wants paused, in plan order, and whether a request for it got no clear answer."""
+def held(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, float | None]]:
+    """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
     rows = connection.execute(
-        "SELECT t.seq, t.app_id, t.connector_id, t.app_name, t.connector_name, "
-        "t.unclear_at IS NOT NULL OR coalesce(t.outcome, 'unknown') = 'unknown' FROM targets t "
-        f"WHERE t.run = ? AND {HELD} ORDER BY t.seq",
+        "SELECT t.seq, t.app_id, t.connector_id, t.app_name, t.connector_name, t.outcome, t.finished_at, t.unclear_at "
+        f"FROM targets t WHERE t.run = ? AND {HELD} ORDER BY t.seq",
         (run,),
     )
+    last_sign = _last_signs(connection)
     return [
-        (Planned(seq, Target(app_id, connector_id), app_name, connector_name), bool(unclear))
-        for seq, app_id, connector_id, app_name, connector_name, unclear in rows
+        (
+            Planned(seq, Target(app_id, connector_id), app_name, connector_name),
+            _unclear(run, outcome, finished_at, unclear_at, last_sign),
+        )
+        for seq, app_id, connector_id, app_name, connector_name, outcome, finished_at, unclear_at in rows
     ]
+
+
+def _unclear(
+    run: int,
+    outcome: str | None,
+    finished_at: float | None,
+    unclear_at: float | None,
+    last_sign: Callable[[int], float],
+) -> float | None:
+    """When a request for a target last got no clear answer, at the latest; None if every one did."""
+    if outcome is None:  # cut off by a crash: its request was under way then
+        return last_sign(run) + Timeouts().request
+    return finished_at if outcome == Outcome.UNKNOWN and unclear_at is None else unclear_at
 
 
 def release_resumed(connection: sqlite3.Connection, run: int, now: float) -> None:
@@ -247,11 +263,8 @@ def _read(rows: Iterable[Sequence[Any]], last_sign: Callable[[int], float]) -> I
         if joined_at is not None:  # the pause it found was ours, and so is what its own request made of it
             marks = (*_mark(before), *_mark(after))
         elif ours and (outcome in ("changed", "unknown", None) or detail == UNCLEAR):
-            end = finished_at
-            if outcome is None:  # cut off by a crash: its request was under way then, at the latest
-                end = unclear_at = last_sign(run) + Timeouts().request
-            elif outcome == "unknown" and unclear_at is None:
-                unclear_at = finished_at
+            unclear_at = _unclear(run, outcome, finished_at, unclear_at, last_sign)
+            end = unclear_at if outcome is None else finished_at
             marks = _mark(after)
             span = None if after else (intent_at - CLOCK_SKEW, (end or intent_at) + CLOCK_SKEW)
         yield (app_id, connector_id), Lease(

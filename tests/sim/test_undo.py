@@ -1,6 +1,7 @@
 """Undo: exactly what a run has paused is resumed, once, and nobody else's pause is touched."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -289,3 +290,31 @@ async def test_a_sync_that_does_not_end_in_time_is_unknown(bench: OpenBench) -> 
         [row] = b.rows(result)
         assert row.outcome is Outcome.UNKNOWN
         assert "1m have passed" in (row.detail or "")
+
+
+async def test_what_is_paused_again_after_an_undo_is_held_again(bench: OpenBench) -> None:
+    targets = pairs(20)
+    async with bench(targets, "latency=1s") as b:
+        todo = job(targets, limits=LimitPolicy(concurrency=2, deadline=6.0))
+        paused = await b.run(todo)
+        await undone(b, paused)
+        again = await b.proceed(paused.run_id, replace(todo, limits=LimitPolicy()), *Outcome)
+        assert again.exit_code == ExitCode.OK
+        assert all(is_paused(b, *targets))
+        result = await undone(b, paused)
+
+        assert result is not None
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 20})
+        assert not any(is_paused(b, *targets))
+
+
+async def test_what_is_uncertain_is_read_first_once_nothing_can_arrive_any_more(bench: OpenBench) -> None:
+    targets = pairs(3)
+    async with bench(targets) as b:
+        b.server.script("app0/con0", ["silence_after"])
+        b.server.script("connectors", ["ok"] * 3)
+        paused = await b.run(job(targets, retry=RetryPolicy(attempts=1), verify=False))
+        await asyncio.sleep(2 * DANGER_TIME)
+        await undone(b, paused, job([], limits=LimitPolicy(concurrency=1)))
+
+        assert resumes(b) == ["app0/con0", "app2/con2", "app1/con1"]
