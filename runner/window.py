@@ -119,11 +119,18 @@ class Window:
         command = Command(
             self._terms.argv,
             grace=self._terms.grace,
-            until=lambda: self._desk.store.run(record.run_id).until,
+            until=lambda: self._end_of(record),
             wall=self._desk.wall,
             told=self._desk.say,
         )
         return await command.run(os.environ | self._desk.facts(record), signals), True
+
+    def _end_of(self, record: RunRecord) -> float | None:
+        """When the window ends as of now; as it was at the start, should the store not say."""
+        try:
+            return self._desk.store.run(record.run_id).until
+        except RunnerError:
+            return record.until
 
     def _over(self, record: RunRecord) -> bool:
         return record.until is not None and record.until <= self._desk.wall()
