@@ -113,6 +113,9 @@ DANGER_TIME = 120.0
 """Seconds after a pause without a clear answer in which nothing is resumed: the request may be held up
 somewhere, and would pause the connector again (reliability: late duplicate)."""
 
+READ_LAG = 150.0
+"""Seconds that a read may lag behind a write; C1's own tools have met as much."""
+
 LAST_LOOK = 60.0
 """Seconds after the last resume until a connector whose pause got no clear answer is looked at once more."""
 

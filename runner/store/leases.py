@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from runner.errors import StorageError
 from runner.model import UNCLEAR, ConnectorState, Marks, Outcome, Planned, Target
-from runner.policy import CLOCK_SKEW, DANGER_TIME, Timeouts
+from runner.policy import CLOCK_SKEW, DANGER_TIME, READ_LAG, Timeouts
 from runner.store.records import HELD, state_of
 
 _LEASES = f"""
@@ -83,7 +83,7 @@ class Leases:
     def join(self, target: Target, now: float) -> Standing:
         """Take a lease on a target that another run here has paused; its row must be durable already."""
         with self._transaction():
-            others = [lease for lease in self._others(target) if lease.held]
+            others = [lease for lease in in_force(list(self._of(target))) if lease.run != self._run]
             if not others:
                 return Standing.ENDED
             if any(lease.ending_at is not None and now < lease.ending_at + DANGER_TIME for lease in others):
@@ -219,11 +219,12 @@ _RELEASE_RESUMED = f"""
 def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
     """The leases that count: not given up, and not outlived.
 
-    A pause has been outlived when a later run found the connector active, and paused it anew.
+    A pause has been outlived when a later run found the connector active, and paused it anew; so much later
+    that the read was no late echo of the time before.
     """
-    renewed = [lease.started_at for lease in leases if lease.ours]
+    renewed = max((lease.started_at for lease in leases if lease.ours), default=0.0)
     for lease in leases:
-        if lease.held and not any(lease.settled_at is not None and lease.settled_at < began for began in renewed):
+        if lease.held and (lease.settled_at is None or lease.settled_at + READ_LAG >= renewed):
             yield lease
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from runner.errors import ExitCode
 from runner.model import Job, Outcome, RunResult, Window
-from runner.policy import DANGER_TIME, LimitPolicy
+from runner.policy import DANGER_TIME, READ_LAG, LimitPolicy
 from runner.sandbox import Behaviour
 from runner.store import Store
 from runner.undo import undo, undo_job
@@ -100,12 +100,28 @@ async def test_a_lease_that_somebody_has_ended_by_hand_holds_up_nobody(bench: Op
     async with bench(ONE) as b:
         await b.run(named("forgotten"))
         b.tenant.resume_by_other(*ONE[0])
-        await asyncio.sleep(10)
+        await asyncio.sleep(2 * READ_LAG)
         window = await b.run(named("window"))
         result = await end(b, window)
 
         assert result is not None
         assert (counts(result), paused(b)) == ({"changed": 1}, False)
+
+
+async def test_a_read_that_lags_behind_outlives_no_lease(bench: OpenBench) -> None:
+    async with bench(ONE, "", Behaviour(lag=20.0)) as b:
+        first = await b.run(named("first", verify=False))
+        await asyncio.sleep(5)
+        second = await b.run(named("second", verify=False))  # it reads the connector as active, as it was before
+        assert counts(second) == {"changed": 1}
+        await asyncio.sleep(60)
+        left = await end(b, second)
+
+        assert left is not None
+        assert (counts(left), paused(b)) == ({"skipped": 1}, True)
+        resumed = await end(b, first)
+        assert resumed is not None
+        assert (counts(resumed), paused(b)) == ({"changed": 1}, False)
 
 
 async def test_two_runs_that_pause_at_the_same_time_both_hold_it(bench: OpenBench, tmp_path: Path) -> None:
