@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.model import ConnectorState
+from runner.selection.effort import MOST_WAYS, tokens, ways, without_open_ends
 from runner.units import shown
 
 LONGEST_REGEX = 200
@@ -23,10 +24,6 @@ RAW_STATUS = "sync_status_"
 """How C1's own values begin, case folded."""
 
 _is_glob = re.compile(r"[*?\[]").search
-_tokens = re.compile(
-    r"\\. | \[\^?\]?(?:\\.|[^\]\\])*\] | \{\d+,?\d*\} | \{,\d+\} | .",
-    re.DOTALL | re.VERBOSE,
-).findall
 
 
 class Named(NamedTuple):
@@ -75,7 +72,7 @@ def compile_pattern(text: str) -> Pattern:
     Names are compared without regard to case and to the space around them, ids exactly. A regular expression
     may fit anywhere in the first 200 characters of a name. ValueError, in words that follow the name of the
     setting, for nothing at all and for a regular expression that is unfinished, broken or too long, or that
-    repeats a repetition, as in `(a+)+`: that can take for ever on the wrong name.
+    can take for ever on the wrong name, as `(a+)+` and `(a|ab)*` can.
     """
     composed = _composed(text)
     if not composed:
@@ -113,14 +110,20 @@ def _regex(text: str) -> re.Pattern[str]:
         raise ValueError(f"{shown(text)} is not a regular expression: {why}") from error
     if _repeats_a_repetition(body):
         raise ValueError(f"{shown(text)} repeats a repetition, which can take for ever: take one of the two out")
-    return compiled
+    if ways(without_open_ends(body), SEARCHED) > MOST_WAYS:
+        raise ValueError(
+            f"{shown(text)} fits in so many ways that it can take for ever: take out some of * + ? {{}} and |, "
+            "or give alternatives that are repeated different first letters"
+        )
+    reduced = without_open_ends(body)
+    return compiled if reduced == body else re.compile(reduced, re.IGNORECASE)
 
 
 def _repeats_a_repetition(body: str) -> bool:
     """Whether a group that can repeat something more or less often is itself repeated."""
     groups = [False]  # for every group that is open: whether it holds such a repetition
     closed = False  # the same of the group that ended just before
-    for token in _tokens(body):
+    for token in tokens(body):
         if token in ("*", "+") or (token[0] == "{" and len(token) > 1):
             if closed:
                 return True
@@ -128,7 +131,7 @@ def _repeats_a_repetition(body: str) -> bool:
         ended = token == ")" and len(groups) > 1
         closed = groups.pop() if ended else False
         groups[-1] |= closed
-        if token == "(":
+        if token[0] == "(" and token[-1] != ")":
             groups.append(False)
     return False
 

@@ -1,11 +1,15 @@
 """Patterns, and what a selection makes of apps, connectors and pairs."""
 
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.model import Connector, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Judgement, Ruling, Selector, compile_pattern, named
+from runner.selection.effort import without_open_ends
 
 IDLE = ConnectorState(paused_at=None, status="SYNC_STATUS_DONE")
 PAUSED = ConnectorState(paused_at="2026-11-23T02:00:00Z", status="SYNC_STATUS_DISABLED")
@@ -81,6 +85,42 @@ def test_a_repeated_repetition_is_refused(body: str) -> None:
 @pytest.mark.parametrize("body", ["(hr|pay)+", "([a-z]{2}-){2}", r"(a\+)+", "([+*])+", "(a+)?b+", "a+b+", r"\(a+\)+"])
 def test_a_harmless_repetition_is_fine(body: str) -> None:
     assert not compile_pattern(f"/{body}/").is_exact
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["(x|x)*y", "(a|aa)+$", "(aa?)+$", "a?" * 30 + "a" * 30, "(a|a){40}", "(a?){50}x", "(a|)*$", ".*a.*b.*c.*d.*e"],
+)
+def test_what_could_take_for_ever_on_the_wrong_name_is_refused(body: str) -> None:
+    with pytest.raises(ValueError, match="take for ever"):
+        compile_pattern(f"/{body}/")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(".*okta.*prod.*eu.*", "(?:aws|gcp)+( prod)?", r"\d+\.\d+\.\d+\.\d+", "^[a-z]+-[a-z]+-[0-9]{1,3}$"),
+        *("(?i)x", "(?P<a>x)(?P=a)+", "a{,3}b", "(?=a)b*", "(?<!x)okta", "[(|*]+", "x*?", "(^|-)prod($|-)", ".*"),
+    ],
+)
+def test_what_people_write_is_not_taken_for_dangerous(body: str) -> None:
+    assert not compile_pattern(f"/{body}/").is_exact
+
+
+@given(st.text("ab(){}|*+?\\[],1:.^$=<!", max_size=30))
+def test_whatever_compiles_can_be_judged(body: str) -> None:
+    try:
+        compile_pattern(f"/{body}/")
+    except ValueError:
+        return
+
+
+@pytest.mark.parametrize("body", ["a.*b", "a|.*b", r"\.*", "a|b.*", ".*", ".*?a"])
+@pytest.mark.parametrize("name", ["xaxb", "b", "...", "a", ""])
+def test_open_ends_are_no_part_of_what_is_searched(body: str, name: str) -> None:
+    reduced = without_open_ends(f".*{body}.*")
+
+    assert bool(re.search(reduced, name)) is bool(re.search(f".*{body}.*", name))
 
 
 @pytest.mark.parametrize("text", ["", " ", "//", "/x", "/(/", "/a{99999999999}/", "/" + "x" * 201 + "/"])
