@@ -32,7 +32,6 @@ from runner.watch import Watch
 
 Item = TypeVar("Item")
 
-_NAMED = 20  # apps that could not be listed are named up to this number
 _GOOD = (Outcome.CHANGED, Outcome.UNCHANGED)
 
 
@@ -310,18 +309,18 @@ class Conduct:
             work.cancel()
             await anyio.sleep_forever()  # a third signal must not cut the account short
 
-    def close(self, unlisted: Sequence[str] = (), *, whole: bool = True) -> RunResult:
+    def close(self, unlisted: str | None = None, *, ended: bool = True) -> RunResult:
         """Write the end of the account; a disk that refuses is told in the exit code.
 
-        `unlisted` names the apps of a selection whose connectors could not be had, and `whole` says whether the
-        listing came to its end: otherwise the run is not complete, however well its targets fared.
+        `unlisted` names what of a selection could not be had, and `ended` says whether the listing came to its
+        end: otherwise the run is not complete, however well its targets fared. A job may do without what is
+        unlisted; it is named all the same.
         """
+        partial, words = False, self._stop.reason
         if unlisted and not self._stop.requested:
-            more = f"; and {len(unlisted) - _NAMED} more" if len(unlisted) > _NAMED else ""
-            words = (
-                f"not everything could be listed, and what was not is not in the plan: {'; '.join(unlisted[:_NAMED])}"
-            )
-            self._stop.request(words + more, ExitCode.STOPPED)
+            partial, words = self._job.partial, f"not everything could be listed, so it is not in the plan: {unlisted}"
+            if not partial:
+                self._stop.request(words, ExitCode.STOPPED)
         total = self._client.total
         counts: Mapping[Outcome, int] = {}
         try:
@@ -332,14 +331,14 @@ class Conduct:
                 judged = self._undoing.judged(record)
             elif self._job.operation is OperationName.RESUME:
                 self._context.store.release_resumed(record, self._context.wall())
-            exit_code = _exit_code(judged, self._stop, self._job, complete=whole and not unlisted)
+            exit_code = _exit_code(judged, self._stop, self._job, complete=ended and (partial or not unlisted))
             tally = (total.requests, total.retries, total.throttled)
-            self._journal.finish(self._context.wall(), exit_code, self._stop.reason, tally)
+            self._journal.finish(self._context.wall(), exit_code, words, tally)
         except StorageError as error:
             self._stop.request(str(error), ExitCode.STORAGE)
-            exit_code = ExitCode.STORAGE
+            exit_code, partial, words = ExitCode.STORAGE, False, self._stop.reason
         unwritten = tuple(self._journal.lost)
-        return RunResult(self._run_id, exit_code, self._stop.reason, counts, self._abandoned, unwritten)
+        return RunResult(self._run_id, exit_code, words, counts, self._abandoned, unwritten, partial)
 
 
 def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete: bool) -> int:

@@ -17,6 +17,9 @@ from runner.stop import Stop
 
 log = logging.getLogger(__name__)
 
+_NAMED = 20
+"""What could not be listed is named up to this number, and counted beyond."""
+
 Found = Callable[[App, Connector, Judgement], Planned | None]
 """Told of every connector and what the selection says of it; what it returns goes to the pool."""
 
@@ -24,7 +27,7 @@ Found = Callable[[App, Connector, Judgement], Planned | None]
 class Discovery:
     """One listing of a tenant: the connectors of the apps of which the selection says one of `rulings`.
 
-    `unlisted` names what could not be had, and `whole` says whether the listing came to its end.
+    `whole` says whether the listing came to its end; even then something may be `unlisted`.
     """
 
     def __init__(
@@ -43,12 +46,23 @@ class Discovery:
         self._concurrency = concurrency
         self.apps = 0
         self.connectors = 0  # that are not deleted
-        self.unlisted: list[str] = []
+        self._unlisted: list[str] = []
         self.whole = False
+
+    @property
+    def unlisted(self) -> str | None:
+        """What could not be had and why, in words; None if all of it was."""
+        more = len(self._unlisted) - _NAMED
+        named = [*self._unlisted[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
+        return "; ".join(named) or None
 
     def problems(self) -> list[str]:
         """After a whole listing: names of the selection that fit more than one, or nothing."""
         return self._census.problems()
+
+    def unknown(self) -> list[str]:
+        """After a whole listing: names of the selection that nobody has."""
+        return self._census.unknown()
 
     def feed(self, found: Found) -> Feed[Planned]:
         """A feed of what `found` makes of the tenant's connectors."""
@@ -76,6 +90,9 @@ class Discovery:
                     if self._census.app(app.app_id, app.name).ruling in self._rulings:
                         await put(app)
         except ApiError as error:
+            if self.apps and not error.verdict.forbidden:
+                self._unlisted.append(f"the apps after the first {len(seen)}: {error}")
+                return
             code = ExitCode.ACCESS if error.verdict.forbidden else ExitCode.STOPPED
             self._stop.request(f"the tenant's apps could not be listed: {error}", code)
         except AccessError as error:
@@ -83,7 +100,7 @@ class Discovery:
 
     async def _read_app(self, app: App, found: Found, put: Put[Planned]) -> None:
         if not is_id(app.app_id):
-            self.unlisted.append(f"app {app.name!r}, whose id {app.app_id[:80]!r} is none")
+            self._unlisted.append(f"app {app.name!r}, whose id {app.app_id[:80]!r} is none")
             return
         seen: set[str] = set()
         try:
@@ -93,14 +110,14 @@ class Discovery:
                         continue
                     seen.add(connector.connector_id)
                     if not is_id(connector.connector_id):
-                        self.unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
+                        self._unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
                         continue
                     self.connectors += not connector.state.deleted
                     planned = found(app, connector, self._census.connector(app.app_id, app.name, connector))
                     if planned is not None:
                         await put(planned)
         except ApiError as error:
-            self.unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {error}")
+            self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {error}")
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:

@@ -215,6 +215,7 @@ class Job:
     exclude: tuple[Exclusion, ...] = ()
     protected: tuple[Exclusion, ...] = ()  # left alone even where a pair names it
     allow_empty: bool = False  # nothing selected is fine
+    partial: bool = False  # what the tenant could not list may be missing
     waves: tuple[Share, ...] = ()  # how much of the plan is done after each wave; what is left is one more
     window: Window | None = None  # when what it pauses is resumed without being asked for
     tenant: str | None = None  # the pin: the only host this job may touch
@@ -269,3 +270,4 @@ class RunResult:
     counts: Mapping[Outcome, int]
     abandoned: bool = False  # left in a hurry: requests in flight were not waited for
     unwritten: tuple[str, ...] = ()  # what the disk did not take, in words
+    partial: bool = False  # `stopped` says what could not be listed, and the job does not mind

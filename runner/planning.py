@@ -46,13 +46,18 @@ class Planner:
         return self._discovery.connectors
 
     @property
-    def whole(self) -> bool:
-        """Whether everything that the job selects is in its plan."""
+    def ended(self) -> bool:
+        """Whether the tenant was listed to its end, if that was necessary."""
         return self._job.select is None or self._discovery.whole
 
     @property
-    def unlisted(self) -> Sequence[str]:
-        """The apps whose connectors could not be had, in words."""
+    def whole(self) -> bool:
+        """Whether everything that the job selects is in its plan."""
+        return self.ended and not self.unlisted
+
+    @property
+    def unlisted(self) -> str | None:
+        """What could not be listed and why, in words; it is not in the plan."""
         return self._discovery.unlisted
 
     async def survey(self) -> list[Planned] | None:
@@ -134,7 +139,7 @@ class Planner:
         async def feed(put: Put[Planned]) -> None:
             await pairs(put)
             await stream(put)
-            if self._discovery.whole and not self.unlisted:
+            if self.whole:
                 conduct.plan_is_whole()
 
         return feed
@@ -189,8 +194,9 @@ class Planner:
     def _check_listing(self) -> None:
         if self._stop.reason is not None:
             _give_up(self._stop)
-        if self.unlisted:
-            raise OutageError(f"the tenant could not be listed whole, nothing was sent: {'; '.join(self.unlisted)}")
+        if self.unlisted and not self._job.partial:
+            words = f"the tenant could not be listed whole, nothing was sent: {self.unlisted}"
+            raise OutageError(f"{words}\nwith --partial the rest is done without it")
         if problems := self._discovery.problems():
             raise UsageError("\n".join((*problems, "nothing was sent")))
 

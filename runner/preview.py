@@ -56,6 +56,8 @@ async def preview(
         planner = Planner(job, client, stop, include_protected=include_protected)
         targets = [judged(planned) for planned in await planner.look()]
     run = _run(job, settings, client, targets, started_at, wall())
+    if planner.unlisted:
+        run = replace(run, stopped=f"not everything could be listed: {planner.unlisted}", whole=False)
     return Preview(run, targets, planner.apps, planner.connectors)
 
 

@@ -27,7 +27,7 @@ from runner.store.journal import RunStart
 from runner.store.locks import lock
 from runner.targets import as_listed, with_state
 
-_UNLISTED = ("the selection, which the run had not found to its end: repeat the command it came from",)
+_UNLISTED = "the run had not found its selection to the end; repeat the command it came from"
 
 OPEN = (Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 """What an interrupted run has left open."""
@@ -51,11 +51,11 @@ async def run(job: Job, context: Context) -> RunResult:
             planner = Planner(job, client, stop, include_protected=context.include_protected)
             plan = await _survey(planner, context)
             run_id = new_run_id(started_at)
-            start = start_of(job, context, run_id, started_at, whole=plan is not None or not job.select)
+            start = start_of(job, context, run_id, started_at, whole=planner.whole)
             journal = store.journal(replace(start, until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))
-        return conduct.close(planner.unlisted, whole=planner.whole)
+        return conduct.close(planner.unlisted, ended=planner.ended)
 
 
 async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], context: Context) -> RunResult:
@@ -76,7 +76,7 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
             conduct.plan(again, recorded=True)
             feed = with_state(again, client, concurrency=job.limits.concurrency, stop=stop)
             await conduct.supervise([Wave(feed if job.preflight else as_listed(again), len(again))])
-        return conduct.close(() if record.whole else _UNLISTED)
+        return conduct.close(None if record.whole else _UNLISTED)
 
 
 def _end(job: Job, now: float, *, windowed: bool) -> float | None:

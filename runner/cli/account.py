@@ -71,7 +71,7 @@ def account(
         exit_code = ExitCode.STORAGE
     _say_what_is_missing(result)
     if result.stopped is not None:
-        click.echo(f"c1-runner: stopped: {result.stopped}", err=True)
+        click.echo(f"c1-runner: {'partial' if result.partial else 'stopped'}: {result.stopped}", err=True)
     if result.abandoned and reports:
         click.echo(f"c1-runner: no report was written; `c1-runner report {result.run_id}` makes it", err=True)
     return exit_code

@@ -11,7 +11,7 @@ from runner import pairlist
 from runner import run as engine
 from runner.cli import options, state
 from runner.cli.carry_out import carry_out, look_ahead, prepare
-from runner.cli.plan_text import plan_text
+from runner.cli.plan_text import headline, plan_text
 from runner.errors import NothingSelectedError, UsageError
 from runner.model import Job, OperationName, Outcome, Selection, Target, Window
 from runner.operations import OPERATIONS
@@ -41,7 +41,7 @@ def _command(operation: OperationName, word: str) -> click.Command:
             targets = [*map(_pair, pairs), *_listed(targets_path), *earlier]
             job = _job(operation, word, targets, pin, everything=everything)
             job = prepare(replace(overrides.apply(job), window=window), manner)
-            _check(job, everything=everything, from_run=from_run)
+            _check(job, _sources(pairs, targets_path, from_run), everything=everything)
             if not yes:
                 _check_terminal(targets_path)
                 _confirm(look_ahead(job, manner, sandbox=sandbox, faults=faults))
@@ -89,13 +89,21 @@ def _job(operation: OperationName, name: str, targets: list[Target], pin: str | 
     return Job(operation, name, targets=tuple(dict.fromkeys(targets)), select=select, tenant=pin)
 
 
-def _check(job: Job, *, everything: bool, from_run: str | None) -> None:
-    if from_run is not None and not everything and not job.targets:
-        raise NothingSelectedError(f"run {from_run} has no such target")
-    if not everything and not job.targets:
+def _check(job: Job, sources: list[str], *, everything: bool) -> None:
+    """Refuse what cannot be meant; `sources` are where the targets come from, as they were given."""
+    if everything and sources:
+        raise click.UsageError(f"--all takes every connector, and {sources[0]} names some of them: take one out")
+    if not everything and not sources:
         raise click.UsageError("name connectors as APP/CONNECTOR, or use --all, --targets or --from-run")
+    if not everything and not job.targets:
+        raise NothingSelectedError(f"nothing is selected: {' and '.join(sources)} has no such target. Nothing was sent")
     if everything and not job.reason:
         raise click.UsageError('--all needs a --reason, such as --reason "INC-77: directory outage"')
+
+
+def _sources(pairs: tuple[str, ...], targets_path: str | None, from_run: str | None) -> list[str]:
+    given = (pairs and pairs[0], targets_path is not None and f"--targets {targets_path}")
+    return [str(each) for each in (*given, from_run is not None and f"--from-run {from_run}") if each]
 
 
 def _check_terminal(targets_path: str | None) -> None:
@@ -103,16 +111,24 @@ def _check_terminal(targets_path: str | None) -> None:
         raise UsageError("there is no terminal to ask on: add --yes. Nothing was sent")
 
 
+_LISTED_AT_QUESTION = 15
+"""Targets of one outcome that are named before the question, so that what it is about stays on the screen."""
+
+
 def _confirm(shown: Preview) -> None:
     """Show what would happen and ask for the tenant's name; anything else ends it, with nothing sent."""
     tenant = shown.run.tenant
     if shown.apps:
         click.echo(f"{tenant} has {shown.apps} apps with {shown.connectors} connectors.", err=True)
-    click.echo(plan_text(shown, command=None), nl=False, err=True)
-    if (
-        click.prompt(f"\nType the tenant's name ({tenant}) to go on", err=True, default="", show_default=False)
-        != tenant
-    ):
+    click.echo(plan_text(shown, command=None, listed=_LISTED_AT_QUESTION), nl=False, err=True)
+    if len(shown.targets) > _LISTED_AT_QUESTION:
+        click.echo(f"\n{headline(shown)}", err=True)
+    try:
+        answer = click.prompt(f"\nType the tenant's name ({tenant}) to go on", err=True, default="", show_default=False)
+    except click.Abort:
+        click.echo("\nc1-runner: no answer; nothing was sent", err=True)
+        raise
+    if str(answer).strip().casefold() != tenant.casefold():
         raise UsageError("that is not the tenant's name; nothing was sent")
 
 

@@ -1,5 +1,7 @@
 """`continue`: going on with an earlier run."""
 
+from dataclasses import replace
+
 import click
 from pydantic import TypeAdapter
 
@@ -51,4 +53,4 @@ def continue_(
 def recorded_job(record: RunRecord) -> Job:
     """The job as it was recorded, without its targets: these are in the plan."""
     job: Job = TypeAdapter(Job).validate_python(dict(record.job))
-    return job
+    return replace(job, partial=False)  # to do without the rest is for this command to say

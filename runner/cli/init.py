@@ -17,11 +17,18 @@ from runner.report.text import shortened
     "--operation", type=click.Choice([str(name) for name in OperationName]), default="pause", show_default=True
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@options.partial
 @options.state_dir
 @options.sandbox
 @options.faults
 def init(
-    path: Path | None, operation: str, force: bool, state_dir: Path | None, sandbox: bool, faults: str | None
+    path: Path | None,
+    operation: str,
+    force: bool,
+    partial: bool,
+    state_dir: Path | None,
+    sandbox: bool,
+    faults: str | None,
 ) -> int:
     """Write a job file that lists every connector of the tenant; without FILE, to standard output.
 
@@ -31,11 +38,11 @@ def init(
     Example:
       c1-runner init freeze.yaml
     """
-    tenant, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
+    tenant, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults, partial=partial)
     alive = [one for one in seen if not one.connector.state.deleted]
     if not alive:
         raise NothingSelectedError(f"{tenant} has no connectors: nothing was written")
-    text = _job_file(operation, None if sandbox else tenant, alive)
+    text = _job_file(operation, None if sandbox else tenant, alive, whole=not partial)
     if path is None:
         click.echo(text, nl=False)
         return ExitCode.OK
@@ -50,14 +57,25 @@ def init(
     return ExitCode.OK
 
 
-def _job_file(operation: str, tenant: str | None, seen: list[Seen]) -> str:
+_SUGGESTIONS = (
+    '# reason: "CHG-1234: why"  # kept with the run and shown in reports',
+    "# limits: {max_failures: 10%, deadline: 30m}  # what stops the run early",
+    "# waves: [1, 10%, 100%]  # first one of them, then a tenth, then all, as long as nothing fails",
+    '# report: "reports/{name}-{started}.html"',
+)
+"""Valid lines of a job, out of force: what is worth a thought before it runs."""
+
+
+def _job_file(operation: str, tenant: str | None, seen: list[Seen], *, whole: bool) -> str:
+    which = "Every connector of the tenant" if whole else "The tenant's connectors, as far as they could be listed"
     lines = [
-        "# Every connector of the tenant, by app. Delete the lines that this job shall not touch.",
+        f"# {which}, by app, with the state it was in. Delete the lines that",
+        "# this job shall not touch, then look at what it would do with `c1-runner plan`, which only reads.",
         "version: 1",
         f"operation: {operation}  # pause, resume or force_sync",
         *([f"tenant: {tenant}  # a pin: any other tenant is refused"] if tenant else []),
-        '# reason: "CHG-1234: why"',
-        "connectors:",
+        *_SUGGESTIONS,
+        "connectors:  # APP/CONNECTOR, both as ids",
     ]
     app_id = None
     for one in seen:

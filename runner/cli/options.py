@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from runner import policy, report, units
+from runner.jobfile import texts
 from runner.model import Exclusion, Job, Outcome, Target, Window, is_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -32,6 +33,10 @@ class Unit(click.ParamType[object]):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+PATTERN = Unit("pattern", texts.pattern)
+"""An id, a name, a glob or a /regular expression/, as in a job file."""
 
 
 class Outcomes(click.ParamType[tuple[Outcome, ...]]):
@@ -106,6 +111,12 @@ lock_wait = _option(
 )
 include_protected = _option("--include-protected", is_flag=True, help="Touch also what a `protected` list names.")
 
+partial = _option(
+    "--partial",
+    is_flag=True,
+    help="Do without what the tenant cannot list, and say what that is. By default it ends with code 5.",
+)
+
 _PACE = (
     _option("--concurrency", type=_whole(policy.CONCURRENCY), envvar="C1_RUNNER_CONCURRENCY",
                  help="Requests in flight at once."),
@@ -115,7 +126,8 @@ _PACE = (
                  envvar="C1_RUNNER_DEADLINE", help="Start nothing new after this long, such as 30m."),
     _option("--attempts", type=_whole(policy.ATTEMPTS), envvar="C1_RUNNER_ATTEMPTS",
                  help="Attempts per target; throttling uses up none."),
-    _option("--reason", envvar="C1_RUNNER_REASON", help="Why; kept with the run and shown in reports."),
+    _option("--reason", type=Unit("reason", texts.line), metavar="TEXT", envvar="C1_RUNNER_REASON",
+                 help="Why; kept with the run and shown in reports."),
 )  # fmt: skip
 
 _CHOICE = (
@@ -123,8 +135,9 @@ _CHOICE = (
                  help="Do not read the state before: every target gets a request, also what is paused already."),
     _option("--no-verify", is_flag=True, envvar="C1_RUNNER_NO_VERIFY",
                  help="Do not read the state afterwards: a change rests on the tenant's word."),
-    _option("--exclude", multiple=True, metavar="PATTERN",
+    _option("--exclude", multiple=True, metavar="PATTERN", type=PATTERN,
                  help="Leave alone: a glob on app or connector names, an id, or APP/CONNECTOR. Repeatable."),
+    partial,
 )  # fmt: skip
 
 
@@ -141,6 +154,7 @@ class Overrides:
     reason: str | None = None
     reports: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    partial: bool = False
 
     def apply(self, job: Job) -> Job:
         """The job with these in place of its own."""
@@ -153,6 +167,7 @@ class Overrides:
             retry=replace(job.retry, attempts=self.attempts) if self.attempts else job.retry,
             preflight=job.preflight and not self.no_preflight,
             verify=job.verify and not self.no_verify,
+            partial=job.partial or self.partial,
             reason=self.reason or job.reason,
             reports=self.reports or job.reports,
             exclude=job.exclude + tuple(itertools.chain.from_iterable(map(_exclusions, self.exclude))),

@@ -1,5 +1,6 @@
 """A plan for people: what would be done, what is left alone and why. It never reads like something done."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from runner.model import OperationName, Outcome
@@ -9,19 +10,32 @@ from runner.report.text import plain, shortened
 from runner.store import TargetRecord
 
 LISTED = 1000
-"""Targets that are shown one by one; the rest is counted."""
+"""Targets of one outcome that are shown one by one; the rest is counted."""
 
 
-def plan_text(preview: Preview, command: str | None) -> str:
-    """The plan as lines for standard output; `command`, if given, carries it out."""
-    return "".join(f"{line}\n" for line in _lines(preview, command))
+def plan_text(preview: Preview, command: str | None, listed: int = LISTED) -> str:
+    """The plan as lines for people; `command`, if given, carries it out, `listed` targets of each outcome are named."""
+    return "".join(f"{line}\n" for line in _lines(preview, command, listed))
 
 
-def _lines(preview: Preview, command: str | None) -> Iterator[str]:
+def headline(preview: Preview) -> str:
+    """How many connectors would be changed, in one sentence."""
+    run = preview.run
+    if not run.planned:
+        return "Nothing is selected: no connector fits."
+    would_be = OPERATIONS[OperationName(run.operation)].would_be
+    changes = run.counts[Outcome.CHANGED]
+    return f"{changes} of {run.planned} connector{'' if run.planned == 1 else 's'} would be {would_be}."
+
+
+def _lines(preview: Preview, command: str | None, listed: int) -> Iterator[str]:
     run, operation = preview.run, OPERATIONS[OperationName(preview.run.operation)]
     changes = run.counts[Outcome.CHANGED]
-    yield f"{changes} of {run.planned} connector{'' if run.planned == 1 else 's'} would be {operation.would_be}."
-    yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {run.requests} requests, all of them reads"
+    yield headline(preview)
+    if run.stopped:
+        yield f"Partial: {plain(run.stopped)}."
+    requests = f"{run.requests} request{'' if run.requests == 1 else 's'}"
+    yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {requests}, all of them reads"
     yield ""
     words = {
         Outcome.CHANGED: f"would be {operation.would_be}",
@@ -31,10 +45,15 @@ def _lines(preview: Preview, command: str | None) -> Iterator[str]:
         Outcome.UNKNOWN: "not known",
     }
     width = max(map(len, words.values()))
-    for target in preview.targets[:LISTED]:
-        yield f"  {words[target.outcome]:<{width}}  {_who(target)}{_why(target)}"
-    if len(preview.targets) > LISTED:
-        yield f"  and {len(preview.targets) - LISTED} more; --format json shows them all"
+    shown = Counter[Outcome]()
+    for target in preview.targets:
+        shown[target.outcome] += 1
+        if shown[target.outcome] <= listed:
+            yield f"  {words[target.outcome]:<{width}}  {_who(target)}{_why(target)}"
+    for outcome, count in shown.items():
+        if count > listed:
+            rest = "" if command is None else "; --format json shows them all"
+            yield f"  {words[outcome]:<{width}}  and {count - listed} more{rest}"
     if command is not None and changes:
         yield ""
         yield "To carry it out:"
@@ -42,7 +61,8 @@ def _lines(preview: Preview, command: str | None) -> Iterator[str]:
 
 
 def _who(target: TargetRecord) -> str:
-    return f"{shortened(target.connector_name, 60)}  ({target.target})" if target.connector_name else str(target.target)
+    names = [shortened(name, 60) for name in (target.app_name, target.connector_name) if name]
+    return f"{' / '.join(names)}  ({target.target})" if names else str(target.target)
 
 
 def _why(target: TargetRecord) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import math
 import sys
 import time
@@ -21,13 +22,16 @@ from runner.cli.notices import say_what_ended_abruptly
 from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
-from runner.errors import ApiError, ExitCode, OutageError, RunnerError
+from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
 from runner.model import Connector, Job, OperationName, Planned, Selection
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.stop import Stop
 from runner.store import Lease, Store
+from runner.units import shown
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,24 @@ _FIELDS = (
 _FORMATS = click.Choice(["text", "json", "csv", "yaml"])
 
 _format = click.option("--format", "output_format", type=_FORMATS, default="text", show_default=True)
-_selection = click.option("--select", "patterns", multiple=True, metavar="PATTERN",
+_selection = click.option("--select", "patterns", multiple=True, metavar="PATTERN", type=options.PATTERN,
                           help="Only connectors whose name fits: a glob, /regex/ or an id. Repeatable.")  # fmt: skip
 
 
 @click.command()
 @_selection
 @_format
+@options.partial
 @options.state_dir
 @options.sandbox
 @options.faults
 def connectors(
-    patterns: tuple[str, ...], output_format: str, state_dir: Path | None, sandbox: bool, faults: str | None
+    patterns: tuple[str, ...],
+    output_format: str,
+    partial: bool,
+    state_dir: Path | None,
+    sandbox: bool,
+    faults: str | None,
 ) -> int:
     """List the tenant's connectors with their state, from live reads.
 
@@ -88,8 +98,10 @@ def connectors(
       c1-runner connectors --select "Okta*" --format csv > okta.csv
     """
     select = Selection(all=not patterns, connectors=patterns)
-    _, seen = look(select, state_dir, sandbox=sandbox, faults=faults)
+    _, seen = look(select, state_dir, sandbox=sandbox, faults=faults, partial=partial)
     _print(seen, output_format)
+    if patterns and not seen:
+        raise NothingSelectedError(f"no connector fits --select {' '.join(map(shown, patterns))}")
     return ExitCode.OK
 
 
@@ -144,8 +156,13 @@ def _run_cells(lease: Lease, now: float) -> tuple[str, ...]:
     return (lease.run_id, *(shortened(cell, 50) for cell in cells), until)
 
 
-def look(select: Selection, state_dir: Path | None, *, sandbox: bool, faults: str | None) -> tuple[str, list[Seen]]:
-    """The tenant and its selected connectors, by app and name; raises when it cannot be listed whole."""
+def look(
+    select: Selection, state_dir: Path | None, *, sandbox: bool, faults: str | None, partial: bool = False
+) -> tuple[str, list[Seen]]:
+    """The tenant and its selected connectors, by app and name.
+
+    Raises when the tenant cannot be listed whole; if `partial` will do, what is missing is said on stderr.
+    """
     logs.configure(verbose=0, quiet=False, log_format="text")
     job = Job(OperationName.PAUSE, "look", select=select)
 
@@ -166,7 +183,7 @@ def look(select: Selection, state_dir: Path | None, *, sandbox: bool, faults: st
                 await client.sign_in()
                 discovery = Discovery(Selector(select), client, stop, concurrency=10)
                 await discovery.feed(keep)(_nowhere)
-            _check(stop, discovery)
+            _check(stop, discovery, partial=partial)
             return settings.tenant, sorted(seen, key=_place)
 
     try:
@@ -180,13 +197,18 @@ def _place(seen: Seen) -> tuple[str, str, str, str]:
     return seen.app.name or "", seen.app.app_id, seen.connector.name or "", seen.connector.connector_id
 
 
-def _check(stop: Stop, discovery: Discovery) -> None:
+def _check(stop: Stop, discovery: Discovery, *, partial: bool) -> None:
     if stop.reason is not None:
         error = RunnerError(stop.reason)
         error.exit_code = ExitCode(stop.exit_code)
         raise error
+    if discovery.unlisted and not partial:
+        words = f"the tenant could not be listed whole: {discovery.unlisted}"
+        raise OutageError(f"{words}\nwith --partial the rest is shown without it")
     if discovery.unlisted:
-        raise OutageError(f"the tenant could not be listed whole: {'; '.join(discovery.unlisted)}")
+        click.echo(f"c1-runner: partial: not everything could be listed: {discovery.unlisted}", err=True)
+    for line in discovery.unknown():
+        log.warning("%s", line)
 
 
 async def _nowhere(planned: Planned) -> None:

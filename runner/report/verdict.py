@@ -46,9 +46,15 @@ def conclusion(run: RunRecord) -> Conclusion:
 def _tone(run: RunRecord, reached: int) -> Tone:
     if run.finished_at is None:
         return "open"
-    if any(run.counts[outcome] for outcome in ATTENTION) or run.stopped or run.exit_code not in _CALM:
+    stopped = run.stopped and not _partial(run)
+    if any(run.counts[outcome] for outcome in ATTENTION) or stopped or run.exit_code not in _CALM:
         return "bad"
-    return "good" if run.exit_code == ExitCode.OK and reached == run.planned else "attention"
+    return "good" if run.exit_code == ExitCode.OK and reached == run.planned and not run.stopped else "attention"
+
+
+def _partial(run: RunRecord) -> bool:
+    """Whether it came to its end without what could not be listed, as its job allows."""
+    return bool(run.job.get("partial")) and not run.whole and run.exit_code in _CALM
 
 
 def _headline(run: RunRecord, reached: int, wanted: str) -> str:
@@ -69,7 +75,9 @@ def _notes(run: RunRecord) -> list[str]:
     if run.finished_at is None:
         notes.append("No end of this run is recorded: it is still under way, or it was cut off.")
     if run.stopped:
-        notes.append(f"Stopped early: {plain(run.stopped).rstrip('.')}.")
+        notes.append(f"{'Partial' if _partial(run) else 'Stopped early'}: {plain(run.stopped).rstrip('.')}.")
+    if run.finished_at is not None and not run.whole and not _partial(run):
+        notes.append("What the run had not found yet is not in this account: repeat its command.")
     if failed := run.counts[Outcome.FAILED]:
         notes.append(f"{connectors(failed)} failed.")
     if unknown := run.counts[Outcome.UNKNOWN]:

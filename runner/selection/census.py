@@ -2,9 +2,10 @@
 
 import difflib
 import re
+from collections.abc import Collection, Iterator
 
 from runner.model import Connector
-from runner.selection.pattern import Named, Pattern, named
+from runner.selection.pattern import Named, named
 from runner.selection.rules import Patterns
 from runner.selection.selector import Judgement, Selector
 from runner.units import shown
@@ -33,12 +34,17 @@ class Census:
         self._kinds = _Roll("select.catalog_ids", listed, "catalog id", selector.catalog_ids)
         self._owners = _Roll("select.owners", listed, "owner", selector.owners)
         self._excluded_apps = _Roll("exclude", "app", "id or name", selector.excluded.app_patterns)
+        self._excluded = _Roll("exclude", listed, "id or name", selector.excluded.connector_patterns)
+        self._pairs = {str(pair): pair for pair in selector.excluded.pairs}  # that were not met yet
+        self._spared: set[str] = set()  # apps whose connectors nobody needs to list
 
     def app(self, app_id: str, app_name: str | None) -> Judgement:
         """Take note of an app, and judge it."""
         app, judgement = named(app_id, app_name), self._selector.judge_app(app_id, app_name)
         self._apps.meet(app, app_id if judgement.selected else None)
         self._excluded_apps.meet(app)
+        if not judgement.selected:
+            self._spared.add(app_id)
         return judgement
 
     def connector(self, app_id: str, app_name: str | None, connector: Connector) -> Judgement:
@@ -46,8 +52,10 @@ class Census:
         judgement = self._selector.judge(app_id, app_name, connector)
         if connector.state.deleted:
             return judgement
-        label = f"{app_id}/{connector.connector_id}" if judgement.selected else None
-        self._connectors.meet(named(connector.connector_id, connector.name), label)
+        own, pair = named(connector.connector_id, connector.name), f"{app_id}/{connector.connector_id}"
+        self._connectors.meet(own, pair if judgement.selected else None)
+        self._excluded.meet(own)
+        self._pairs.pop(pair, None)
         if connector.catalog_id is not None:
             self._kinds.meet(named(connector.catalog_id, connector.catalog_id))
         for owner in connector.owners:
@@ -64,21 +72,41 @@ class Census:
             *connectors.unknown(),
         ]
 
+    def unknown(self) -> list[str]:
+        """Exact names of `select` that nobody has: those among the problems that are none for whoever only looks."""
+        return [*self._apps.unknown(), *self._connectors.unknown()]
+
     def warnings(self) -> list[str]:
-        """What is probably a slip: other patterns that fit nothing, the names of excluded apps among them."""
-        others = (self._kinds, self._owners, self._excluded_apps)
+        """What is probably a slip: other patterns that fit nothing, those of `exclude` among them."""
         return [
             *self._apps.unmet(),
             *self._connectors.unmet(),
-            *(line for roll in others for line in (*roll.unknown(), *roll.unmet())),
+            *(line for roll in (self._kinds, self._owners) for line in (*roll.unknown(), *roll.unmet())),
+            *self._useless_exclusions(),
         ]
+
+    def _useless_exclusions(self) -> Iterator[str]:
+        """What `exclude` names and nobody is: what was to be left alone may be called otherwise, and be in the plan."""
+        apps, connectors = self._excluded_apps, self._excluded
+        either = apps.texts & connectors.texts  # an `--exclude` may mean the one or the other
+        for roll in (apps, connectors):
+            yield from roll.unknown(but=either)
+            yield from roll.unmet(but=either)
+        for text in sorted(apps.missing & connectors.missing):
+            near = apps.suggestion(text) or connectors.suggestion(text)
+            yield f"exclude: {shown(text)} fits no app and no {connectors.noun}{near}"
+        for pair, target in self._pairs.items():
+            if target.app_id not in self._spared:
+                yield f"exclude: there is no connector {pair}"
 
 
 class _Roll:
     """What the patterns of one list have met."""
 
     def __init__(self, setting: str, noun: str, feature: str, patterns: Patterns) -> None:
-        self._setting, self._noun, self._feature, self._patterns = setting, noun, feature, patterns
+        self._setting, self.noun, self._feature, self._patterns = setting, noun, feature, patterns
+        self.texts = {pattern.text for pattern in (*patterns.exact, *patterns.open)}
+        self.missing = set(self.texts)  # those that have met nothing yet
         self._exact: dict[str, dict[str, None]] = {}  # by text, once met: what it selects, each once
         self._open = {pattern.text: pattern for pattern in patterns.open}  # not met yet
         self._names: dict[str, str] = {}  # folded -> as it is written
@@ -88,11 +116,13 @@ class _Roll:
         if not self._patterns:
             return
         for pattern in self._patterns.exactly(subject):
+            self.missing.discard(pattern.text)
             found = self._exact.setdefault(pattern.text, {})
             if selected is not None:
                 found[selected] = None
         for text in [text for text, pattern in self._open.items() if pattern.matches(subject)]:
             del self._open[text]
+            self.missing.discard(text)
         if self._patterns.exact and len(self._names) < _REMEMBERED:
             self._names.setdefault(subject.folded, subject.text)
             self._names.setdefault(subject.id.casefold(), subject.id)
@@ -106,22 +136,25 @@ class _Roll:
             if len(found) > 1
         ]
 
-    def unknown(self) -> list[str]:
+    def unknown(self, but: Collection[str] = ()) -> list[str]:
         """A line for each exact pattern that met nothing."""
-        missing = [pattern for pattern in self._patterns.exact if pattern.text not in self._exact]
+        missing = self.missing.difference(but)
+        texts = [each.text for each in self._patterns.exact if each.text in missing]
         return [
-            f"{self._setting}: no {self._noun} has the {self._feature} {shown(pattern.text)}"
-            + (self._suggestion(pattern) if index < _SUGGESTIONS else "")
-            for index, pattern in enumerate(missing)
+            f"{self._setting}: no {self.noun} has the {self._feature} {shown(text)}"
+            + (self.suggestion(text) if index < _SUGGESTIONS else "")
+            for index, text in enumerate(texts)
         ]
 
-    def unmet(self) -> list[str]:
+    def unmet(self, but: Collection[str] = ()) -> list[str]:
         """A line for each other pattern that met nothing."""
-        return [f"{self._setting}: {shown(text)} fits no {self._noun}" for text in self._open]
+        return [f"{self._setting}: {shown(text)} fits no {self.noun}" for text in self._open if text not in but]
 
-    def _suggestion(self, pattern: Pattern) -> str:
-        near = difflib.get_close_matches(pattern.folded[:100], self._names, n=1)
-        near = near or [name for name in self._names if name.startswith(pattern.folded)][:1]
+    def suggestion(self, text: str) -> str:
+        """The nearest name that there is, as a question; empty without one."""
+        folded = named("", text).folded
+        near = difflib.get_close_matches(folded[:100], self._names, n=1)
+        near = near or [name for name in self._names if name.startswith(folded)][:1]
         return f": did you mean {shown(self._names[near[0]])}?" if near else ""
 
 

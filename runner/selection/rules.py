@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from runner.model import Exclusion
+from runner.model import Exclusion, Target
 from runner.selection.pattern import Named, Pattern, compile_pattern
 
 
@@ -80,6 +80,16 @@ class Rules:
     def app_patterns(self) -> Patterns:
         """Those that name apps, alone or with a connector."""
         return Patterns([*self._app_rules, *(each.app.text for each in self._both)])
+
+    @property
+    def connector_patterns(self) -> Patterns:
+        """Those that name connectors, alone or with an app."""
+        return Patterns([*self._connector_rules, *(each.connector.text for each in self._both)])
+
+    @property
+    def pairs(self) -> list[Target]:
+        """Those that are one connector each."""
+        return [rule.target for rule in self._pairs.values() if rule.target is not None]
 
     @property
     def by_name(self) -> bool:

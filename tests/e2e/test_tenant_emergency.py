@@ -95,6 +95,45 @@ def test_what_is_no_pair_is_refused_before_anything_is_sent(shell: Shell, server
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--all", "app1/con1", *REASON), "app1/con1 names some of them"),
+        (("--all", "--targets", "-", *REASON), "--targets - names some of them"),
+        (("--all", "--from-run", "RUN", *REASON), "--from-run RUN names some of them"),
+        (("--all", "--reason", "  "), "must not be empty"),
+        (("--all", *REASON, "--exclude", "/pay(/"), "not a regular expression"),
+        (("--all", *REASON, "--exclude", "/(a|ab)*c/"), "take for ever"),
+    ],
+    ids=["all and a pair", "all and a list", "all and a run", "blank reason", "broken regex", "endless regex"],
+)
+def test_what_cannot_be_meant_is_refused_in_words_with_nothing_sent(
+    shell: Shell, server: ContractServer, arguments: tuple[str, ...], words: str
+) -> None:
+    shell.run("pause", "app1/con1", "--yes", env=server.environment())
+    server.requests.clear()
+    run_id = shell.run("runs").stdout.splitlines()[1].split()[0]
+    given = [run_id if argument == "RUN" else argument for argument in arguments]
+    done = shell.run("pause", *given, "--yes", env=server.environment(), stdin="app1/con1\n")
+
+    assert done.code == 2
+    assert words.replace("RUN", run_id) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert server.requests == []
+
+
+def test_an_exclusion_that_fits_nothing_is_told_and_one_that_fits_a_connector_is_not(
+    shell: Shell, server: ContractServer
+) -> None:
+    exclude = ("--exclude", "Connector con1", "--exclude", "Conector con2")
+    done = shell.run("pause", "--all", *REASON, *exclude, "--yes", env=server.environment())
+
+    assert done.code == 0
+    assert "app1/con1" not in server.paused()
+    assert "'Conector con2' fits no app and no connector: did you mean 'Connector con2'?" in done.stderr
+    assert "'Connector con1'" not in done.stderr
+
+
 class Terminal:
     """The command on a terminal of its own."""
 
@@ -180,7 +219,7 @@ def test_another_name_than_the_tenants_changes_nothing(shell: Shell, server: Con
 def test_the_tenants_name_goes_on(shell: Shell, server: ContractServer) -> None:
     terminal = Terminal(shell, "pause", "--all", *REASON, env=server.environment())
     terminal.see("to go on")
-    code = terminal.answer(name_of(server))
+    code = terminal.answer(f" {name_of(server).upper()} ")
 
     assert code == 0
     assert server.paused() == {"/".join(pair) for pair in PAIRS}
@@ -192,7 +231,20 @@ def test_an_interrupt_at_the_question_leaves_with_nothing_sent(shell: Shell, ser
     code = terminal.interrupt()
 
     assert code == 130
+    assert "nothing was sent" in terminal.text
     assert server.posts() == []
+
+
+def test_before_the_question_a_long_plan_is_summed_up_again(shell: Shell) -> None:
+    many = [(f"app{number}", "con") for number in range(40)]
+    with ContractServer(many).serving() as server:
+        terminal = Terminal(shell, "pause", "--all", *REASON, env=server.environment())
+        terminal.see("to go on")
+        terminal.answer("")
+
+    assert terminal.text.count("40 of 40 connectors would be paused.") == 2
+    assert "and 25 more" in terminal.text
+    assert len(terminal.text.splitlines()) < 30
 
 
 def test_an_excluded_app_is_counted_as_the_tenants_and_shown_as_left_alone(

@@ -100,6 +100,21 @@ def test_a_plan_and_a_job_exclude_each_other(shell: Shell, server: ContractServe
     assert server.requests == []
 
 
+@pytest.mark.parametrize(("partial", "code"), [((), 5), (("--partial",), 0)], ids=["whole", "partial"])
+def test_an_app_that_cannot_be_listed_is_named_and_makes_exit_5_unless_partial_will_do(
+    shell: Shell, server: ContractServer, partial: tuple[str, ...], code: int
+) -> None:
+    server.hook = lambda request: problem(400, 3, "no") if request.path.endswith("/app2/connectors") else None
+    planned = shell.run("plan", job(shell), *partial, env=server.environment())
+    done = shell.run("run", "all.yaml", *partial, "--report", "out.json", env=server.environment())
+    report = shell.report()
+
+    assert (planned.code, done.code, report["exit_code"]) == (code, code, code)
+    assert all("App app2 (app2)" in text for text in (planned.stdout + planned.stderr, done.stderr, report["stopped"]))
+    assert "not everything that was selected" in done.stdout
+    assert server.paused() == {"/".join(pair) for pair in PAIRS if pair[0] != "app2"}
+
+
 @pytest.mark.parametrize(("command", "limit"), [("run", "9"), ("plan", "90%")])
 def test_a_plan_larger_than_max_targets_is_refused_before_anything_is_changed(
     shell: Shell, server: ContractServer, command: str, limit: str

@@ -130,6 +130,33 @@ def test_a_tenant_that_cannot_be_listed_whole_is_not_shown_in_part(
 
     assert (done.code, done.stdout) == (5, "")
     assert "app2" in done.stderr
+    assert "--partial" in done.stderr
+    part = shell.run(command, "--partial", env=server.environment())
+
+    assert part.code == 0
+    assert "app1/con2" in part.stdout
+    assert "app2" in part.stderr
+    assert "Every" not in part.stdout
+
+
+@pytest.mark.parametrize("pattern", ["Conector con1", "gone*"])
+def test_a_selection_that_fits_nothing_is_an_empty_list_and_says_so(
+    shell: Shell, server: ContractServer, pattern: str
+) -> None:
+    done = shell.run("connectors", "--select", pattern, "--format", "json", env=server.environment())
+
+    assert (done.code, done.document) == (6, [])
+    assert f"no connector fits --select '{pattern}'" in done.stderr
+    assert "did you mean 'Connector con1'?" in done.stderr or pattern == "gone*"
+
+
+@pytest.mark.parametrize("pattern", ["/(/", " "])
+def test_a_pattern_that_is_none_is_refused_by_its_option(shell: Shell, server: ContractServer, pattern: str) -> None:
+    done = shell.run("connectors", "--select", pattern, env=server.environment())
+
+    assert done.code == 2
+    assert "--select" in done.stderr
+    assert server.requests == []
 
 
 # A job file to begin with
@@ -141,6 +168,10 @@ def test_init_writes_a_job_file_that_validates_and_does_what_it_lists(shell: She
     valid = shell.run("validate", "freeze.yaml")
     done = shell.run("run", "freeze.yaml", env=server.environment())
 
+    suggestions = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if line.startswith("# "))
+    bold = shell.write("bold.yaml", text + "".join(suggestions.splitlines(keepends=True)[2:]))
+
+    assert shell.run("validate", bold).code == 0
     assert (written.code, valid.code, done.code) == (0, 0, 0), (written, valid, done)
     assert "3 connectors" in valid.stdout
     assert "  # App app1\n  - app1/con1  # Connector con1, active\n" in text

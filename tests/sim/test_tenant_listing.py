@@ -236,3 +236,77 @@ async def test_going_on_with_a_run_that_was_cut_off_while_listing_does_not_make_
 
         assert len(b.applied()) < len(LARGE)
         assert again.exit_code != ExitCode.OK
+
+
+# --partial
+
+
+async def test_what_cannot_be_listed_may_be_missing_when_the_job_says_so_and_is_named_all_the_same(
+    bench: OpenBench,
+) -> None:
+    targets = pairs(12, per_app=3)
+    async with bench(targets) as b:
+        script(b, "app2", FAILING)
+        result = await b.run(everything(partial=True))
+        [record] = b.store.runs()
+
+        assert b.applied() == of_apps(targets, "app0", "app1", "app3")
+        assert (result.exit_code, record.exit_code, result.partial) == (ExitCode.OK, ExitCode.OK, True)
+        assert "App app2 (app2)" in (record.stopped or "")
+        assert not record.whole
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"waves": (Share(1),)}, {"limits": LimitPolicy(max_targets=Share(100))}],
+    ids=["waves", "max_targets"],
+)
+async def test_a_plan_that_must_be_known_whole_is_begun_without_the_rest_when_the_job_says_so(
+    bench: OpenBench, fields: dict[str, object]
+) -> None:
+    targets = pairs(12, per_app=3)
+    async with bench(targets) as b:
+        script(b, "app2", FAILING)
+        result = await b.run(everything(partial=True, **fields))
+
+        assert b.applied() == of_apps(targets, "app0", "app1", "app3")
+        assert result.exit_code == ExitCode.OK
+        assert not b.store.runs()[0].whole
+
+
+@pytest.mark.parametrize(("partial", "code"), [(False, ExitCode.STOPPED), (True, ExitCode.OK)])
+async def test_apps_that_were_listed_are_done_although_the_next_page_fails(
+    bench: OpenBench, partial: bool, code: ExitCode
+) -> None:
+    async with bench(LARGE) as b:
+        b.server.script("apps", ["ok", *FAILING])
+        result = await b.run(everything(partial=partial))
+
+        assert len(b.applied()) == 100
+        assert result.exit_code == code
+        assert "the apps after the first 100" in (result.stopped or "")
+
+
+async def test_nothing_at_all_is_no_part_of_a_tenant(bench: OpenBench) -> None:
+    async with bench(pairs(3)) as b:
+        b.server.script("apps", FAILING)
+        result = await b.run(everything(partial=True))
+
+        assert_not_whole(b, result, ExitCode.STOPPED)
+
+
+async def test_a_partial_run_that_also_fails_says_both(bench: OpenBench) -> None:
+    async with bench(pairs(12, per_app=3)) as b:
+        script(b, "app2", FAILING)
+        b.server.script("app0/con0", ["status=400"] * 20)
+        result = await b.run(everything(partial=True))
+
+        assert result.exit_code == ExitCode.INCOMPLETE
+        assert "app2" in (result.stopped or "")
+
+
+async def test_a_deadline_is_none_of_the_things_a_partial_job_does_without(bench: OpenBench) -> None:
+    async with bench(LARGE, "latency=1s") as b:
+        result = await b.run(everything(partial=True, limits=LimitPolicy(deadline=12.0), verify=False))
+
+        assert_not_whole(b, result, ExitCode.STOPPED)

@@ -1,5 +1,7 @@
 """What a listing shows of a selection's patterns: unclear names, unknown names, slips."""
 
+import pytest
+
 from runner.model import Connector, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Census, Selector
 from runner.selection.selector import Judgement
@@ -114,11 +116,42 @@ def test_other_patterns_that_fit_nothing_are_worth_a_warning() -> None:
 
 
 def test_an_excluded_app_that_does_not_exist_is_worth_a_warning() -> None:
-    exclude = [Exclusion(app="Slakc"), Exclusion(app="Pay*"), Exclusion(app="Empty"), Exclusion(connector="nope")]
+    exclude = [Exclusion(app="Slakc"), Exclusion(app="Pay*"), Exclusion(app="Empty"), Exclusion(connector="Old")]
     assert census(Selection(all=True), *exclude, Exclusion(app="Okat", connector="*")).warnings() == [
         "exclude: no app has the id or name 'Slakc': did you mean 'Slack'?",
         "exclude: no app has the id or name 'Okat': did you mean 'Okta'?",
         "exclude: 'Pay*' fits no app",
+    ]
+
+
+def test_an_excluded_connector_that_does_not_exist_is_worth_a_warning() -> None:
+    exclude = [
+        *(Exclusion(connector="Odl"), Exclusion(connector="/okta prod/"), Exclusion(connector="old*", app="Okta")),
+        *(Exclusion(target=Target("2aOkta", "2bOld")), Exclusion(target=Target("2aOkta", "2bOdl"))),
+    ]
+    assert census(Selection(all=True), *exclude).warnings() == [
+        "exclude: no connector has the id or name 'Odl': did you mean 'Old'?",
+        "exclude: there is no connector 2aOkta/2bOdl",
+    ]
+
+
+def test_an_excluded_pair_of_an_app_that_nobody_lists_is_no_slip() -> None:
+    exclude = (Exclusion(target=Target("2aOkta", "2bOld")), Exclusion(target=Target("2aOkta", "what?")))
+    assert census(Selection(apps=("Sl*",)), *exclude).warnings() == []
+    assert census(Selection(all=True), Exclusion(app="Okta"), *exclude).warnings() == []
+
+
+@pytest.mark.parametrize("text", ["Okta", "Old", "2bOld", "*production", "/^ol/"])
+def test_what_may_mean_an_app_or_a_connector_is_fine_when_it_means_either(text: str) -> None:
+    assert census(Selection(all=True), Exclusion(app=text), Exclusion(connector=text)).warnings() == []
+
+
+def test_what_means_neither_an_app_nor_a_connector_is_told_once() -> None:
+    texts = ("Slack wrkspace", "Pay*")
+    either = [rule for text in texts for rule in (Exclusion(app=text), Exclusion(connector=text))]
+    assert census(Selection(all=True), *either).warnings() == [
+        "exclude: 'Pay*' fits no app and no connector",
+        "exclude: 'Slack wrkspace' fits no app and no connector: did you mean 'Slack workspace'?",
     ]
 
 
