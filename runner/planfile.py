@@ -1,6 +1,8 @@
 """A saved plan: what `plan -o` found, carried out exactly, or not at all if the tenant has changed since."""
 
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ from pydantic import TypeAdapter
 from runner import policy
 from runner.conduct import Context
 from runner.errors import StorageError, UsageError
-from runner.model import ConnectorState, Job, Outcome, RunResult, Target, is_id
+from runner.model import ConnectorState, Job, JsonObject, Outcome, RunResult, Target, is_id
 from runner.preview import Preview, preview
 from runner.run import run
 from runner.store import TargetRecord
+from runner.units import shown
 
 SCHEMA = "c1-runner/plan/1"
 
@@ -23,49 +26,98 @@ _SHOWN = 20  # differences that are named
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A job over exactly the planned targets, and the state each of them was in."""
+    """A job over exactly the planned targets, what was asked for, and the state each target was in."""
 
     tenant: str
     job: Job
+    asked: Job  # with the selection and the pairs that the targets come from
     states: dict[str, ConnectorState | None]  # by target
 
     async def carry_out(self, job: Job, context: Context) -> RunResult:
-        """Run the plan; raises `UsageError` with the differences if the tenant has moved away from it."""
+        """Run the plan; raises `UsageError` with the differences if tenant or job file have moved away from it.
+
+        `job` is the plan's, as the command line leaves it: what is protected now counts, too.
+        """
         if context.settings.tenant != self.tenant:
             raise UsageError(f"the plan is for {self.tenant}, but the credentials lead to {context.settings.tenant}")
-        now = await preview(job, context.settings, include_anomalies=True, include_protected=True, wall=context.wall)
-        differences = [words for target in now.targets if (words := self._difference(target))]
-        if differences:
+        self._check_job_file()
+        asked = replace(job, targets=self.asked.targets, select=self.asked.select, exclude=self.asked.exclude)
+        now = await preview(
+            asked,
+            context.settings,
+            include_anomalies=context.include_anomalies,
+            include_protected=context.include_protected,
+            wall=context.wall,
+        )
+        if differences := list(self._differences(now)):
             more = f"\n  and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
             listed = "\n  ".join(differences[:_SHOWN])
-            raise UsageError(f"the tenant has changed since the plan was made:\n  {listed}{more}\nplan again")
+            raise UsageError(
+                f"the tenant has changed since the plan was made:\n  {listed}{more}\nplan again; nothing was sent"
+            )
         return await run(job, context)
 
-    def _difference(self, now: TargetRecord) -> str | None:
-        before = self.states[str(now.target)]
-        if before is None or now.before is None:
-            return None if before is now.before else f"{now.target}: could not be read"
-        if (before.paused, before.paused_at, before.deleted) == (
-            now.before.paused,
-            now.before.paused_at,
-            now.before.deleted,
-        ):
-            return None
-        return f"{now.target}: was {_word(before)}, is {_word(now.before)}"
+    def _check_job_file(self) -> None:
+        """An edited job asks for something else than what was planned; without its file the plan stands for itself."""
+        if self.job.path is None or self.job.sha256 is None:
+            return
+        try:
+            content = Path(self.job.path).read_bytes()
+        except OSError:
+            return
+        if hashlib.sha256(content).hexdigest() != self.job.sha256:
+            raise UsageError(f"{self.job.path} has changed since the plan was made: plan again; nothing was sent")
+
+    def _differences(self, now: Preview) -> Iterator[str]:
+        rows = {str(row.target): row for row in now.targets}
+        for target, before in self.states.items():
+            if words := _difference(before, rows.get(target)):
+                yield f"{_who(target, rows.get(target))}: {words}"
+        for target, row in rows.items():
+            if row.outcome in _TO_DO and target not in self.states:
+                yield f"{_who(target, row)}: is not in the plan, and the job would take it now"
 
 
-def save(path: Path, job: Job, shown: Preview) -> None:
+def _difference(before: ConnectorState | None, row: TargetRecord | None) -> str | None:
+    """In words, how a planned target is no longer what it was when the plan was made."""
+    if row is None:
+        return "is gone, or the job does not select it any more"
+    if row.outcome is Outcome.SKIPPED:
+        return f"would be skipped now: {row.detail}"
+    if before is None or row.before is None:
+        return None if before is row.before else "could not be read"
+    if _mark(before) == _mark(row.before):
+        return None
+    return f"was {_word(before)}, is {_word(row.before)}"
+
+
+def _mark(state: ConnectorState) -> tuple[bool, str | None, bool]:
+    return state.paused, state.paused_at, state.deleted
+
+
+def _who(target: str, row: TargetRecord | None) -> str:
+    return f"{shown(row.connector_name)} {target}" if row is not None and row.connector_name else target
+
+
+def save(path: Path, job: Job, planned: Preview) -> None:
     """Write a plan as JSON; raises `StorageError`."""
     document = {
         "schema": SCHEMA,
-        "tenant": shown.run.tenant,
-        "job": asdict(replace(job, targets=(), reports=tuple(job.reports))),
-        "targets": [_row(target) for target in shown.targets],
+        "tenant": planned.run.tenant,
+        "job": asdict(replace(job, reports=tuple(job.reports))),
+        "targets": [_row(target) for target in planned.targets],
     }
+    text = json.dumps(document | {"sha256": seal(document)}, indent=1, ensure_ascii=False)
     try:
-        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path}: the plan could not be written ({error.strerror})") from error
+
+
+def seal(document: JsonObject) -> str:
+    """What shows that a plan is as it was saved: a hash of all that it says, however it is laid out."""
+    said = {key: value for key, value in document.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def load(path: Path) -> SavedPlan:
@@ -82,18 +134,23 @@ def _saved(document: Any) -> SavedPlan:
     """A plan from its JSON; raises ValueError (pydantic's error is one), LookupError or TypeError if it is none."""
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}, not {SCHEMA!r}")
+    if document["sha256"] != seal(document):
+        raise ValueError("it was edited since: plan again")
     rows = [row for row in document["targets"] if Outcome(row["outcome"]) in _TO_DO]
     targets = tuple(Target(row["app_id"], row["connector_id"], row["connector_name"]) for row in rows)
     states = TypeAdapter(dict[str, ConnectorState | None]).validate_python(
         {str(target): row["before"] for target, row in zip(targets, rows, strict=True)}
     )
-    wrong = [target for target in targets if not is_id(target.app_id) or not is_id(target.connector_id)]
+    asked: Job = TypeAdapter(Job).validate_python(document["job"])
+    wrong = [
+        target for target in (*targets, *asked.targets) if not is_id(target.app_id) or not is_id(target.connector_id)
+    ]
     if wrong or len(states) != len(targets) or not isinstance(document["tenant"], str):
         raise ValueError("its targets are not pairs of ids, each once, of one tenant")
-    job: Job = TypeAdapter(Job).validate_python(document["job"] | {"targets": targets, "select": None, "exclude": ()})
+    job = replace(asked, targets=targets, select=None, exclude=())
     if job.limits.concurrency not in policy.CONCURRENCY or job.retry.attempts not in policy.ATTEMPTS:
         raise ValueError("its limits are out of range")
-    return SavedPlan(document["tenant"], job, states)
+    return SavedPlan(document["tenant"], job, asked, states)
 
 
 def _row(target: TargetRecord) -> dict[str, Any]:

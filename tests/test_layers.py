@@ -26,7 +26,7 @@ ROOMS = {
     "undo": "run conduct leasing targets store stop errors model policy",
     "command": "signals",
     "receipts": "store errors model",
-    "planfile": "run preview conduct store errors model policy",
+    "planfile": "run preview conduct store units errors model policy",
     "run": "planning conduct leasing signals targets store api stop units errors model",
     "preview": "planning execute store api settings operations stop errors model",
     "planning": "conduct discover selection targets pool api stop errors model policy",

@@ -56,12 +56,16 @@ def test_a_plan_as_csv_has_a_row_for_each_target(shell: Shell, server: ContractS
 
 
 def test_a_saved_plan_is_carried_out_once_and_then_refused(shell: Shell, server: ContractServer) -> None:
-    planned = shell.run("plan", job(shell), "-o", "plan.json", env=server.environment())
+    shell.run("plan", job(shell), "-o", "plan.json", env=server.environment())
     server.rows["app9", "later"] = Row()  # not in the plan
+    moved = shell.run("run", "--plan", "plan.json", env=server.environment())
+    del server.rows["app9", "later"]
+    planned = shell.run("plan", "all.yaml", "-o", "plan.json", env=server.environment())
     done = shell.run("run", "--plan", "plan.json", "--format", "json", env=server.environment())
     sent = len(server.posts())
     again = shell.run("run", "--plan", "plan.json", env=server.environment())
 
+    assert (moved.code, "app9/later: is not in the plan" in moved.stderr) == (2, True)
     assert "c1-runner run --plan plan.json" in planned.stdout
     assert done.code == 0
     assert server.paused() == {"/".join(pair) for pair in PAIRS}

@@ -1,10 +1,11 @@
 """Looking before leaping: plans, limits on their size, saved plans, and waves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runner import planfile
+from runner import jobfile, planfile
 from runner.errors import ExitCode, UsageError
 from runner.model import Exclusion, Job, OperationName, Outcome, Selection, Target
 from runner.policy import LimitPolicy, Share
@@ -173,7 +174,6 @@ async def test_a_saved_plan_is_carried_out_exactly(bench: OpenBench, tmp_path: P
         b.tenant.pause_by_other("app2", "con2")
         wanted = job("app5/con5", select=ALL, exclude=(Exclusion(target=Target("app0", "con0")),), reason="CHG-1")
         plan = await saved(b, wanted, tmp_path / "plan.json")
-        b.tenant.population.add(Connector("app0", "new", "came later"))  # type: ignore[attr-defined]
         result = await plan.carry_out(plan.job, b.context())
 
         assert result.exit_code == ExitCode.OK
@@ -200,22 +200,33 @@ def _delete(b: Bench) -> None:
     b.tenant.delete("app1", "con1")
 
 
+def _add(b: Bench) -> None:
+    b.tenant.population.add(Connector("app9", "new", "came later"))  # type: ignore[attr-defined]
+
+
+def _rename_into_the_exclusion(b: Bench) -> None:
+    b.tenant.population.connectors("app1")[0] = Connector("app1", "con1", "Spare me")  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
         (_pause, r"app1/con1: was active, is paused since \S+"),
         (_resume, r"app0/con0: was paused since \S+, is active"),
         (_pause_anew, r"app0/con0: was paused since \S+, is paused since \S+"),
-        (_delete, r"app1/con1: "),
+        (_delete, r"app1/con1: is gone"),
+        (_add, r"'came later' app9/new: is not in the plan"),
+        (_rename_into_the_exclusion, r"app1/con1: would be skipped now: left alone, excluded: connector Spare\*"),
     ],
-    ids=["paused", "resumed", "paused anew", "deleted"],
+    ids=["paused", "resumed", "paused anew", "deleted", "added", "renamed"],
 )
 async def test_a_plan_that_the_tenant_has_moved_away_from_is_refused_with_the_differences(
     bench: OpenBench, tmp_path: Path, change: object, difference: str
 ) -> None:
     async with bench(pairs(4)) as b:
         b.tenant.pause_by_other("app0", "con0")
-        plan = await saved(b, job(select=ALL), tmp_path / "plan.json")
+        spare = (Exclusion(connector="Spare*"),)
+        plan = await saved(b, job(select=ALL, exclude=spare), tmp_path / "plan.json")
         assert callable(change)
         change(b)
         with pytest.raises(UsageError, match=difference) as caught:
@@ -224,6 +235,46 @@ async def test_a_plan_that_the_tenant_has_moved_away_from_is_refused_with_the_di
         assert "app2/con2" not in str(caught.value)
         assert b.posts() == []
         assert b.store.runs() == []
+
+
+async def test_a_pair_that_is_deleted_or_protected_since_the_plan_is_a_difference(
+    bench: OpenBench, tmp_path: Path
+) -> None:
+    async with bench(pairs(4)) as b:
+        plan = await saved(b, job("app0/con0", "app1/con1", "app2/con2"), tmp_path / "plan.json")
+        b.tenant.delete("app0", "con0")
+        protecting = replace(plan.job, protected=(Exclusion(app="App app1"),))
+        with pytest.raises(UsageError) as caught:
+            await plan.carry_out(protecting, b.context())
+
+        assert "app0/con0: was active, is deleted" in str(caught.value)
+        assert "app1/con1: would be skipped now: left alone, protected: app App app1" in str(caught.value)
+        assert "app2" not in str(caught.value)
+        assert b.posts() == []
+
+
+async def test_what_the_plan_left_out_may_do_what_it_likes(bench: OpenBench, tmp_path: Path) -> None:
+    async with bench(pairs(4)) as b:
+        plan = await saved(b, job(select=Selection(apps=("App app[01]",))), tmp_path / "plan.json")
+        b.tenant.pause_by_other("app2", "con2")
+        b.tenant.population.add(Connector("app3", "new", "came later"))  # type: ignore[attr-defined]
+        result = await plan.carry_out(plan.job, b.context())
+
+        assert counts(result) == {"changed": 2}
+
+
+async def test_a_job_file_that_was_edited_since_makes_its_plan_void(bench: OpenBench, tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    async with bench(pairs(2)) as b:
+        path.write_text("version: 1\nname: x\noperation: pause\nreason: x\nselect: {all: true}\n", encoding="utf-8")
+        plan = await saved(b, jobfile.load(str(path)), tmp_path / "plan.json")
+        path.write_text(path.read_text(encoding="utf-8") + "exclude: [app1/con1]\n", encoding="utf-8")
+        with pytest.raises(UsageError, match=r"job\.yaml has changed since the plan was made"):
+            await plan.carry_out(plan.job, b.context())
+        assert b.posts() == []
+
+        path.unlink()
+        assert counts(await plan.carry_out(plan.job, b.context())) == {"changed": 2}
 
 
 async def test_many_differences_are_counted_rather_than_all_shown(bench: OpenBench, tmp_path: Path) -> None:

@@ -79,9 +79,12 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def changed(path: Path, change: Callable[[Any], object]) -> None:
+def changed(path: Path, change: Callable[[Any], object], *, sealed: bool = True) -> None:
+    """Edit the plan; `sealed` if its hash is made to fit, so that what is wrong has to be found out otherwise."""
     document = json.loads(path.read_text(encoding="utf-8"))
     change(document)
+    if sealed:
+        document["sha256"] = planfile.seal(document)
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
@@ -97,6 +100,29 @@ def test_what_is_to_be_done_comes_back_in_order_with_its_states(path: Path) -> N
     assert [str(target) for target in plan.job.targets] == ["app/one", "app/two"]
     assert plan.states == {"app/one": ACTIVE, "app/two": PAUSED}
     assert plan.tenant == "acme.conductor.one"
+    assert plan.asked == JOB
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document["targets"].pop(),
+        lambda document: document["targets"][2].update(outcome="changed"),
+        lambda document: document["job"].update(protected=[]),
+        lambda document: document.pop("sha256"),
+    ],
+    ids=["a target less", "a skipped one after all", "nothing protected", "no seal"],
+)
+def test_a_plan_that_was_edited_is_refused(path: Path, change: Callable[[Any], object]) -> None:
+    changed(path, change, sealed=False)
+
+    assert "edited" in refusal(path) or "sha256" in refusal(path)
+
+
+def test_a_plan_that_is_only_laid_out_otherwise_is_the_same(path: Path) -> None:
+    changed(path, lambda document: document, sealed=False)
+
+    assert planfile.load(path).job.reason == "CHG-1"
 
 
 def test_the_job_comes_back_as_it_was_but_selects_nothing_any_more(path: Path) -> None:
