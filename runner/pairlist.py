@@ -1,24 +1,36 @@
-"""Pairs from other programs: lines of APP/CONNECTOR, CSV with a header, or NDJSON."""
+"""Pairs from other programs: lines of APP/CONNECTOR, CSV with a header, or JSON."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from runner.errors import JobFileError, Problem
 from runner.model import Target, is_id
 from runner.units import shown
 
-_APP = ("app_id", "appId", "app")
-_CONNECTOR = ("connector_id", "connectorId", "connector", "id")
-_NAME = ("connector_name", "name", "displayName")
+_APP = ("app_id", "app")
+_CONNECTOR = ("connector_id", "connector", "id")
+_NAME = ("connector_name", "name", "display_name")
 _DELIMITERS = ",;\t"
+_LISTS = ("list", "results")  # of C1's API, and of our reports
 
 _IDS = "letters, digits, _ and -, at most 64"
+_ENCODING = "not UTF-8 text: save it as UTF-8, which spreadsheets call CSV UTF-8"
 _PROBLEMS = 100  # are shown at most
+
+_decode = json.JSONDecoder().raw_decode
+_space = re.compile(r"[ \t\r\n]*").match
+_separator = re.compile(r"sep=(.)\r?").fullmatch
+_comment = re.compile(r"\s#.*").sub
 
 Line = tuple[int, str]
 """A line with its number, from 1."""
+
+Found = tuple[int, Target]
+"""What a row says, and the number of the line it is on; whether these are ids is to be seen."""
 
 
 def pair(text: str) -> Target:
@@ -32,19 +44,15 @@ def pair(text: str) -> Target:
 def parse(data: bytes, path: str) -> list[Target]:
     """The targets in `data`; raises `JobFileError` with every bad line and its number.
 
-    The first line that counts decides: `{` begins NDJSON; a comma, semicolon or tab makes it the header of
-    CSV; anything else is one APP/CONNECTOR per line. Blank lines do not count, nor do lines before the data
-    that begin with #. Repeated pairs count once.
+    The first line that counts decides: `{`, `[` or a quoted pair begins JSON; a comma, semicolon or tab makes it
+    the header of CSV; anything else is one APP/CONNECTOR per line. Blank lines do not count, nor do lines before
+    the data that begin with #. Repeated pairs count once.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise JobFileError(path, [Problem(1, 1, "not UTF-8 text")]) from None
     problems: list[Problem] = []
     targets: dict[tuple[str, str], Target] = {}
-    for number, found in _rows(text, problems):
+    for number, found in _rows(_text(data, path), problems):
         if not is_id(found.app_id) or not is_id(found.connector_id):
-            problems.append(Problem(number, 1, f"{shown(str(found))} is no pair of app and connector id ({_IDS})"))
+            problems.append(Problem(number, 1, f"{_described(found)} ({_IDS})"))
         else:
             targets.setdefault(found[:2], found)
     if problems:
@@ -52,67 +60,162 @@ def parse(data: bytes, path: str) -> list[Target]:
     return list(targets.values())
 
 
-def _rows(text: str, problems: list[Problem]) -> Iterator[tuple[int, Target]]:
+def _text(data: bytes, path: str) -> str:
+    """The text, lines ending in "\\n" wherever a line ends, whatever program has written it."""
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        raise JobFileError(path, [Problem(1, 1, _ENCODING)]) from None
+    return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _described(found: Target) -> str:
+    missing = [name for name, value in (("app id", found.app_id), ("connector id", found.connector_id)) if not value]
+    if missing:
+        return f"no {' and no '.join(missing)} in this row"
+    return f"{shown(str(found))} is no pair of app and connector id"
+
+
+def _rows(text: str, problems: list[Problem]) -> Iterator[Found]:
     # Only "\n" ends a line: JSON may hold the other separators of Unicode as they are.
     lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line.strip()]
     while lines and lines[0][1].startswith("#"):
         del lines[0]
-    first = lines[0][1] if lines else ""
-    if first.lstrip().startswith("{"):
-        yield from _ndjson(lines, problems)
-    elif any(delimiter in first for delimiter in _DELIMITERS):
-        yield from _csv(text, lines[0], problems)
+    first = lines[0][1].lstrip() if lines else ""
+    if first.startswith(("{", "[")) or (first.startswith('"') and not _delimiter(first)):
+        yield from _json(text, lines[0][0], problems)
+    elif _delimiter(first):
+        yield from _csv(text, lines, problems)
     else:
         yield from _pairs(lines, problems)
 
 
-def _pairs(lines: list[Line], problems: list[Problem]) -> Iterator[tuple[int, Target]]:
+def _pairs(lines: list[Line], problems: list[Problem]) -> Iterator[Found]:
     for number, line in lines:
         if line.startswith("#"):
             continue
         try:
-            yield number, pair(line)
+            yield number, pair(_comment("", line))
         except ValueError as error:
             problems.append(Problem(number, 1, str(error)))
 
 
-def _ndjson(lines: list[Line], problems: list[Problem]) -> Iterator[tuple[int, Target]]:
-    for number, line in lines:
+# JSON: a value after the other, each on one line or on several, or lists of them
+
+
+def _json(text: str, first: int, problems: list[Problem]) -> Iterator[Found]:
+    number, position, counted = first, 0, 0
+    for _ in range(first - 1):
+        position = counted = text.index("\n", position) + 1
+    while (position := _after_space(text, position)) < len(text):
+        number, counted = number + text.count("\n", counted, position), position
         try:
-            row = json.loads(line)
+            value, position = _decode(text, position)
         except (ValueError, RecursionError):
             problems.append(Problem(number, 1, "not JSON"))
+            end = text.find("\n", position)
+            position = len(text) if end < 0 else end + 1
             continue
-        if isinstance(row, dict) and isinstance(row.get("connector"), dict):  # a ConnectorView of C1's API
-            row = row["connector"]
-        if isinstance(row, dict):
-            yield number, _target(row)
-        else:
-            problems.append(Problem(number, 1, "not a JSON object"))
+        for item, row in enumerate(_json_rows(value), 1):
+            try:
+                yield number, _json_target(row)
+            except ValueError as error:
+                where = f"item {item}: " if row is not value else ""
+                problems.append(Problem(number, 1, f"{where}{error}"))
 
 
-def _csv(text: str, header: Line, problems: list[Problem]) -> Iterator[tuple[int, Target]]:
-    above, line = header[0] - 1, header[1]
-    delimiter = max(_DELIMITERS, key=line.count)
+def _after_space(text: str, position: int) -> int:
+    found = _space(text, position)
+    return found.end() if found else position
+
+
+def _json_rows(value: object) -> Iterator[object]:
+    """The rows in a value: the value itself, those of a list, or those of a page or report that holds a list."""
+    if isinstance(value, list):
+        yield from value
+    elif isinstance(value, dict) and (inside := next((n for n in _LISTS if isinstance(value.get(n), list)), None)):
+        yield from value[inside]
+    elif not (isinstance(value, dict) and value.get("type") == "run" and "schema" in value):  # a report's head
+        yield value
+
+
+def _json_target(row: object) -> Target:
+    if isinstance(row, str):
+        return pair(row)
+    if isinstance(row, dict) and isinstance(row.get("connector"), dict):  # a ConnectorView of C1's API
+        row = row["connector"]
+    if not isinstance(row, dict):
+        raise ValueError("neither a JSON object nor an APP/CONNECTOR pair")
+    columns = _columns(list(row))
+    if missing := [what for what, name in (("app id", columns.app), ("connector id", columns.connector)) if not name]:
+        raise ValueError(f"no {' and no '.join(missing)} in this object")
+    ids = [row[columns.app or ""], row[columns.connector or ""]]
+    if any(value is not None and not isinstance(value, str) for value in ids):
+        raise ValueError(f"an id must be text in quotes, not {shown(json.dumps(ids))}")
+    name = None if columns.name is None else row[columns.name]
+    return Target(ids[0] or "", ids[1] or "", name if isinstance(name, str) and name else None)
+
+
+# CSV
+
+
+class _Columns(NamedTuple):
+    app: str | None
+    connector: str | None
+    name: str | None
+
+
+def _columns(names: Sequence[str]) -> _Columns:
+    """Which columns hold what: the first of the names that mean it and is there, in any case and spelling.
+
+    ValueError if two of them are spelt alike.
+    """
+    folded: dict[str, str] = {}
+    for name in names:
+        key = "".join(filter(str.isalnum, name.casefold()))
+        if key in folded and key in _KNOWN:
+            raise ValueError(f"{shown(folded[key])} and {shown(name)} mean the same: keep one")
+        folded.setdefault(key, name)
+    found = (next((folded[key] for key in keys if key in folded), None) for keys in _KEYS)
+    return _Columns(*found)
+
+
+_KEYS = [[name.replace("_", "") for name in names] for names in (_APP, _CONNECTOR, _NAME)]
+_KNOWN = {key for keys in _KEYS for key in keys}
+
+
+def _csv(text: str, lines: list[Line], problems: list[Problem]) -> Iterator[Found]:
+    separator = _separator(lines[0][1])  # what Excel begins a file with
+    above = lines[0][0] if separator else lines[0][0] - 1
+    header = lines[1][1] if separator and len(lines) > 1 else lines[0][1]
     body = "\n".join(text.split("\n")[above:])
-    reader = csv.DictReader(io.StringIO(body, newline=""), delimiter=delimiter)
+    # Strict: a quote that is never closed would take the rows after it for a part of its cell.
+    reader = csv.reader(
+        io.StringIO(body, newline=""), delimiter=separator[1] if separator else _delimiter(header), strict=True
+    )
     try:
-        names = {name.strip() for name in reader.fieldnames or ()}
-        if not names & set(_APP) or not names & set(_CONNECTOR):
-            problems.append(Problem(above + 1, 1, f"the header has no columns {_APP[0]} and {_CONNECTOR[0]}"))
+        names = next((row for row in reader if any(row)), [])
+        columns = _columns(names)
+        if columns.app is None or columns.connector is None:
+            problems.append(Problem(above + reader.line_num, 1, _HEADER))
             return
+        places = [names.index(name) if name is not None else None for name in columns]
         for row in reader:
-            if (row.get((reader.fieldnames or [""])[0]) or "").startswith("#"):
-                continue
-            cells = {(name or "").strip(): value for name, value in row.items()}
-            yield above + reader.line_num, _target(cells)
+            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
+                cells = [row[place].strip() if place is not None and place < len(row) else "" for place in places]
+                yield above + reader.line_num, Target(cells[0], cells[1], cells[2] or None)
     except csv.Error as error:
-        problems.append(Problem(above + reader.line_num + 1, 1, f"not CSV: {error}"))
+        problems.append(Problem(above + reader.line_num, 1, f"not CSV: {error}"))
+    except ValueError as error:
+        problems.append(Problem(above + reader.line_num, 1, str(error)))
 
 
-def _target(row: Mapping[str, object]) -> Target:
-    def first(names: tuple[str, ...]) -> str:
-        return next((str(row[name]).strip() for name in names if row.get(name)), "")
+_HEADER = f"the header has no columns {_APP[0]} and {_CONNECTOR[0]}: the first line names the columns"
 
-    return Target(first(_APP), first(_CONNECTOR), first(_NAME) or None)
+
+def _delimiter(line: str) -> str:
+    """What separates the cells of a line; nothing if it is not of CSV."""
+    found = max(_DELIMITERS, key=line.count)
+    return found if found in line else ""

@@ -60,7 +60,7 @@ _OPTIONS = (
     click.argument("pairs", nargs=-1, metavar="[APP/CONNECTOR ...]"),
     click.option("--all", "everything", is_flag=True, help="Every connector of the tenant; needs --reason."),
     click.option("--targets", "targets_path", metavar="FILE",
-                 help="Pairs from a file, - for standard input: APP/CONNECTOR lines, CSV or NDJSON."),
+                 help="Pairs from a file, - for standard input: APP/CONNECTOR lines, CSV or JSON."),
     click.option("--from-run", metavar="RUN", help="The targets of an earlier run."),
     click.option("--only", type=options.Outcomes(tuple(Outcome)), metavar="OUTCOMES",
                  help="With --from-run: those with these outcomes, such as failed,unknown."),

@@ -153,16 +153,35 @@ def test_a_byte_order_mark_is_no_part_of_an_id() -> None:
     assert [str(target) for target in parse(b"\xef\xbb\xbfapp_id,connector_id\na,b\n", "list")] == ["a/b"]
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfea\x00/\x00b\x00", b"a/b\n\xe4/b\n"], ids=["utf-16", "latin-1"])
-def test_text_in_another_encoding_is_refused(data: bytes) -> None:
-    assert problems(data) == [(1, "not UTF-8 text")]
+@pytest.mark.parametrize("data", [b"\xff\xfea\x00/", b"a/b\n\xe4/b\n"], ids=["half of utf-16", "latin-1"])
+def test_text_in_another_encoding_is_refused_with_the_way_out(data: bytes) -> None:
+    assert problems(data) == [(1, "not UTF-8 text: save it as UTF-8, which spreadsheets call CSV UTF-8")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("text", ["a/b|c/d|", "app_id;connector_id|a;b|c;d|", "sep=,|app_id,connector_id|a,b|c,d|"])
+def test_what_spreadsheets_save_can_be_read_whatever_they_begin_and_end_lines_with(
+    encoding: str, end: str, text: str
+) -> None:
+    targets = parse(text.replace("|", end).encode(encoding), "list")
+
+    assert [str(target) for target in targets] == ["a/b", "c/d"]
+
+
+def test_a_comment_may_stand_behind_a_pair() -> None:
+    assert parsed("a/b  # Okta\nc/d\t#x\n") == [("a", "b"), ("c", "d")]
 
 
 # CSV
 
 
 @pytest.mark.parametrize(
-    "header", ["app_id,connector_id", "appId,connectorId", "app,connector", "appId,id", " app_id , connector_id "]
+    "header",
+    [
+        *("app_id,connector_id", "appId,connectorId", "app,connector", "appId,id", " app_id , connector_id "),
+        *("App ID,Connector ID", "APP_ID,CONNECTOR-ID", '"App","Connector"'),
+    ],
 )
 def test_the_columns_go_by_the_names_that_others_use(header: str) -> None:
     assert parsed(f"{header}\na,b\n") == [("a", "b")]
@@ -199,11 +218,71 @@ def test_a_quote_that_never_ends_is_a_problem_of_the_list() -> None:
     assert len(problems(text)) == 1
 
 
+def test_no_later_row_is_lost_in_a_quote_that_is_never_closed() -> None:
+    assert problems('app_id,connector_id,name\na,b,"x\nc,d,y\n') == [(3, "not CSV: unexpected end of data")]
+
+
+def test_rows_that_spreadsheets_leave_blank_do_not_count() -> None:
+    assert parsed("app_id,connector_id,name\na,b,x\n,,\n , ,\nc,d,y\n,,\n") == [("a", "b"), ("c", "d")]
+
+
+@pytest.mark.parametrize("header", ["app_id,connector_id,connector,id,app", "id,app,connector,connector_id,app_id"])
+def test_an_empty_cell_is_not_made_up_for_from_another_column(header: str) -> None:
+    values = {"app_id": "a", "connector_id": "", "connector": "name", "id": "7", "app": "Okta"}
+    row = ",".join(values[name] for name in header.split(","))
+
+    assert problems(f"{header}\n{row}\n") == [(2, "no connector id in this row (letters, digits, _ and -, at most 64)")]
+    assert problems(json.dumps(values)) == [(1, "no connector id in this row (letters, digits, _ and -, at most 64)")]
+
+
+@pytest.mark.parametrize("header", ["app_id,App ID,connector_id", "connector_id,app,app,connector_id"])
+def test_two_columns_that_mean_the_same_are_refused(header: str) -> None:
+    assert "keep one" in problems(f"{header}\na,b,c,d\n")[0][1]
+
+
 def test_one_column_is_no_spreadsheet() -> None:
     assert problems("app_id\na\n")[0][0] == 1
 
 
-# NDJSON
+# JSON
+
+
+ROWS = [{"app_id": "a", "connector_id": "b"}, {"app_id": "c", "connector_id": "d"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ROWS),
+        json.dumps(ROWS, indent=1),
+        "\n".join(json.dumps(row, indent=2) for row in ROWS),
+        " ".join(map(json.dumps, ROWS)),
+        json.dumps({"list": [{"connector": {"appId": "a", "id": "b"}}, ROWS[1]], "nextPageToken": ""}),
+        json.dumps({"schema": "c1-runner/report/1", "results": ROWS}),
+        '{"type": "run", "schema": "c1-runner/report/1"}\n' + "\n".join(map(json.dumps, ROWS)),
+        '"a/b"\n"c/d"\n',
+        '["a/b", "c/d"]',
+        "# from jq\n\n" + json.dumps(ROWS),
+    ],
+    ids=["array", "pretty array", "pretty objects", "one line", "page", "report", "report lines", "strings",
+         "array of strings", "comment above"],
+)  # fmt: skip
+def test_json_may_be_laid_out_as_programs_do(text: str) -> None:
+    assert parsed(text) == [("a", "b"), ("c", "d")]
+
+
+@pytest.mark.parametrize("value", [7, True, 1.5, ["a"], {"a": 1}])
+def test_an_id_in_json_is_text_and_nothing_that_could_be_taken_for_it(value: object) -> None:
+    [(line, message)] = problems("\n" + json.dumps({"app_id": value, "connector_id": "b"}))
+    assert line == 2
+    assert "an id must be text in quotes" in message
+
+
+def test_a_bad_row_in_an_array_is_named_by_its_place() -> None:
+    assert problems("\n" + json.dumps([ROWS[0], {"app_id": "c"}, 3])) == [
+        (2, "item 2: no connector id in this object"),
+        (2, "item 3: neither a JSON object nor an APP/CONNECTOR pair"),
+    ]
 
 
 def test_what_the_api_lists_can_be_fed_as_it_is() -> None:
