@@ -47,6 +47,9 @@ class Observer:
     def abrupt(self, record: RunRecord) -> None:
         """An earlier run of this job ended without an account, and may have left targets uncertain."""
 
+    def listing(self, apps: int, connectors: int) -> None:
+        """The tenant is being listed, and has at least so many."""
+
     def started(self, run_id: str, total: int, client: Client) -> None:
         """The plan is durable; `total` targets are to be worked on."""
 
@@ -161,9 +164,12 @@ class Conduct:
         placed = planned._replace(seq=self._watch.planned)
         self._watch.planned += 1
         self._journal.add(placed)
-        self._whole = False
         self._context.observer.planned(self._watch.planned, whole=False)
         return placed
+
+    def plan_will_grow(self) -> None:
+        """More is added to the plan while it is worked on."""
+        self._whole = False
 
     def plan_is_whole(self) -> None:
         """Nothing is added to the plan any more."""
@@ -190,6 +196,8 @@ class Conduct:
 
     async def _work(self, waves: Sequence[Wave]) -> None:
         self._context.observer.started(self._run_id, self._watch.planned, self._client)
+        if not self._whole:
+            self._context.observer.planned(self._watch.planned, whole=False)
         if not await self._signed_in():
             return
         for number, wave in enumerate(waves, 1):

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 _NAMED = 20
 """What could not be listed is named up to this number, and counted beyond."""
 
+Told = Callable[[int, int], None]
+"""Told how many apps and connectors were found so far, whenever another app is through."""
+
 Found = Callable[[App, Connector, Judgement], Planned | None]
 """Told of every connector and what the selection says of it; what it returns goes to the pool."""
 
@@ -38,7 +41,9 @@ class Discovery:
         *,
         concurrency: int,
         rulings: Collection[Ruling] = (Ruling.SELECTED,),
+        told: Told | None = None,
     ) -> None:
+        self._told = told
         self._rulings = rulings
         self._census = Census(selector)
         self._client = client
@@ -70,6 +75,8 @@ class Discovery:
         async def feed(put: Put[Planned]) -> None:
             async def read(app: App) -> None:
                 await self._read_app(app, found, put)
+                if self._told is not None:
+                    self._told(self.apps, self.connectors)
 
             await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop)
             self.whole = not self._stop.requested

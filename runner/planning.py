@@ -12,7 +12,7 @@ from typing import NoReturn
 from runner.api.client import Client
 from runner.api.rows import App
 from runner.conduct import Conduct, Wave
-from runner.discover import Discovery
+from runner.discover import Discovery, Told
 from runner.errors import AccessError, ApiError, ExitCode, OutageError, UsageError
 from runner.model import Connector, Job, Planned, Target
 from runner.policy import Share
@@ -25,7 +25,10 @@ from runner.targets import as_listed, with_state
 class Planner:
     """Finds a job's targets. `survey` first, then `waves`."""
 
-    def __init__(self, job: Job, client: Client, stop: Stop, *, include_protected: bool = False) -> None:
+    def __init__(
+        self, job: Job, client: Client, stop: Stop, *, include_protected: bool = False, told: Told | None = None
+    ) -> None:
+        self._told = told
         self._job = job
         self._client = client
         self._stop = stop
@@ -97,6 +100,7 @@ class Planner:
         known = self._pairs if plan is None else plan
         conduct.plan(known)
         if plan is None and self._job.select is not None:
+            conduct.plan_will_grow()
             return [Wave(self._pairs_and_stream(conduct), len(known))]
         return [Wave(self._feed(part), len(part)) for part in in_waves(known, self._job.waves)]
 
@@ -131,7 +135,9 @@ class Planner:
 
     def _listing(self, rulings: Collection[Ruling]) -> Discovery:
         concurrency = self._job.limits.concurrency
-        return Discovery(self._selector, self._client, self._stop, concurrency=concurrency, rulings=rulings)
+        return Discovery(
+            self._selector, self._client, self._stop, concurrency=concurrency, rulings=rulings, told=self._told
+        )
 
     def _pairs_and_stream(self, conduct: Conduct) -> Feed[Planned]:
         pairs, stream = self._feed(self._pairs), self._stream(conduct)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 from runner import __version__
 from runner.api.client import Client
+from runner.discover import Told
 from runner.errors import ExitCode
 from runner.execute import decide
 from runner.model import Job, Outcome, Planned, Result
@@ -35,6 +36,7 @@ async def preview(
     *,
     include_anomalies: bool = False,
     include_protected: bool = False,
+    told: Told | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Preview:
     """Each target of `job`, in plan order, with the outcome that its state lets expect.
@@ -53,7 +55,7 @@ async def preview(
         settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=wall
     ) as client:
         await client.sign_in()
-        planner = Planner(job, client, stop, include_protected=include_protected)
+        planner = Planner(job, client, stop, include_protected=include_protected, told=told)
         targets = [judged(planned) for planned in await planner.look()]
     run = _run(job, settings, client, targets, started_at, wall())
     if planner.unlisted:

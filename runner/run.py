@@ -48,7 +48,9 @@ async def run(job: Job, context: Context) -> RunResult:
         stop = Stop()
         # Settings that cannot be used are found out before there is a run.
         async with client_of(job, context, stop) as client:
-            planner = Planner(job, client, stop, include_protected=context.include_protected)
+            planner = Planner(
+                job, client, stop, include_protected=context.include_protected, told=context.observer.listing
+            )
             plan = await _survey(planner, context)
             run_id = new_run_id(started_at)
             start = start_of(job, context, run_id, started_at, whole=planner.whole)

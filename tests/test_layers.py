@@ -28,7 +28,7 @@ ROOMS = {
     "receipts": "store errors model",
     "planfile": "run preview conduct store units errors model policy",
     "run": "planning conduct leasing signals targets store api stop units errors model",
-    "preview": "planning execute store api settings operations stop errors model",
+    "preview": "planning discover execute store api settings operations stop errors model",
     "planning": "conduct discover selection targets pool api stop errors model policy",
     "conduct": "aftermath verify leasing execute cadence watch signals pool store api settings "
     "operations stop errors model policy",

@@ -96,7 +96,7 @@ def _check(job: Job, sources: list[str], *, everything: bool) -> None:
     if not everything and not sources:
         raise click.UsageError("name connectors as APP/CONNECTOR, or use --all, --targets or --from-run")
     if not everything and not job.targets:
-        raise NothingSelectedError(f"nothing is selected: {' and '.join(sources)} has no such target. Nothing was sent")
+        raise NothingSelectedError(f"nothing is selected: no such target in {' and '.join(sources)}. Nothing was sent")
     if everything and not job.reason:
         raise click.UsageError('--all needs a --reason, such as --reason "INC-77: directory outage"')
 

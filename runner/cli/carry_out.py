@@ -11,6 +11,7 @@ import click
 from runner import report
 from runner.cli import logs, state
 from runner.cli.account import Hints, account
+from runner.cli.listing import Listing
 from runner.cli.options import Manner
 from runner.cli.plan_text import plan_text
 from runner.cli.process import allow_connections, spare_the_collector
@@ -82,10 +83,12 @@ def look_ahead(job: Job, manner: Manner, *, sandbox: bool = False, faults: str |
                 settings,
                 include_anomalies=manner.include_anomalies,
                 include_protected=manner.include_protected,
+                told=None if manner.quiet else listing,
             )
 
     try:
-        return anyio.run(main)
+        with Listing() as listing:
+            return anyio.run(main)
     except ApiError as error:
         raise OutageError(str(error)) from None
 

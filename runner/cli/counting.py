@@ -4,6 +4,7 @@ import sys
 from contextlib import AbstractContextManager, suppress
 
 from runner.api.client import Client
+from runner.cli.listing import words
 from runner.conduct import Observer
 from runner.model import OperationName, Outcome, Planned, Result
 from runner.report.text import plain
@@ -53,6 +54,11 @@ class Counting(Silent):
         self.done = self.bad = self.total = 0
         self.growing = False  # the plan is not known to its end yet
         self.client: Client | None = None
+        self._found: tuple[int, int] | None = None
+
+    def listing(self, apps: int, connectors: int) -> None:
+        """Remember what was found so far."""
+        self._found = (apps, connectors)
 
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Remember what the run works on."""
@@ -70,6 +76,8 @@ class Counting(Silent):
     @property
     def progress(self) -> str:
         """How far it is, in words."""
+        if self._found is not None and not self.run_id:
+            return words(*self._found)
         return f"{self.done} of {self.total}{' found so far' if self.growing else ''}"
 
     @property

@@ -26,6 +26,13 @@ class Lines(Counting):
         self._chatty = chatty
         self._next = time.monotonic() + LINE_EVERY
 
+    def listing(self, apps: int, connectors: int) -> None:
+        """Say how far the listing is when a minute is over."""
+        super().listing(apps, connectors)
+        if not self.run_id and time.monotonic() >= self._next:
+            self._next += LINE_EVERY
+            say(f"listing: {self.progress}")
+
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Say what begins, if asked to."""
         super().started(run_id, total, client)
@@ -55,9 +62,18 @@ class Lines(Counting):
 class JsonLines(Silent):
     """An object per event."""
 
+    def __init__(self) -> None:
+        self._whole = True
+
     def started(self, run_id: str, total: int, client: Client) -> None:
         """The run begins."""
         say(json.dumps({"event": "started", "run_id": run_id, "targets": total}))
+
+    def planned(self, total: int, *, whole: bool) -> None:
+        """The plan begins to grow, or is known to its end; not every target that is found."""
+        if whole is not self._whole:
+            self._whole = whole
+            say(json.dumps({"event": "planned", "targets": total, "whole": whole}))
 
     def finished(self, planned: Planned, result: Result) -> None:
         """A target is done."""
@@ -77,6 +93,7 @@ class Bar(Counting):
         self._stack = ExitStack()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._next_look = 0.0
 
     tick_every = 0.2
 
@@ -94,9 +111,21 @@ class Bar(Counting):
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def listing(self, apps: int, connectors: int) -> None:
+        """Show that the plan is being made."""
+        super().listing(apps, connectors)
+        if self._bar is not None and self._task is None:
+            self._task = self._bar.add_task("listing", total=None)
+        now = time.monotonic()
+        if self._bar is not None and not self.run_id and now >= self._next_look:
+            self._next_look = now + self.tick_every
+            self._bar.refresh()
+
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Draw the bar."""
         super().started(run_id, total, client)
+        if self._bar is not None and self._task is not None:
+            self._bar.remove_task(self._task)
         if self._bar is not None:
             self._task = self._bar.add_task("", total=total or None)
 

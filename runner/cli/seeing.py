@@ -18,6 +18,7 @@ import click
 from runner.api.client import Client
 from runner.api.rows import App
 from runner.cli import logs, options, state
+from runner.cli.listing import Listing
 from runner.cli.notices import say_what_ended_abruptly
 from runner.cli.table import print_table
 from runner.cli.tenant import connected
@@ -181,13 +182,14 @@ def look(
 
             async with Client(settings, stop=stop) as client:
                 await client.sign_in()
-                discovery = Discovery(Selector(select), client, stop, concurrency=10)
+                discovery = Discovery(Selector(select), client, stop, concurrency=10, told=listing)
                 await discovery.feed(keep)(_nowhere)
             _check(stop, discovery, partial=partial)
             return settings.tenant, sorted(seen, key=_place)
 
     try:
-        return anyio.run(main)
+        with Listing() as listing:
+            return anyio.run(main)
     except ApiError as error:
         raise OutageError(str(error)) from None
 

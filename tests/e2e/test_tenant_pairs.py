@@ -57,7 +57,7 @@ def test_an_empty_list_is_no_list_of_everything(shell: Shell, server: ContractSe
     done = shell.run("pause", "--targets", "-", "--yes", stdin="\n# nothing\n", env=server.environment())
 
     assert done.code == 6
-    assert "--targets - has no such target. Nothing was sent" in done.stderr
+    assert "no such target in --targets -. Nothing was sent" in done.stderr
     assert server.requests == []
 
 

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
+from runner.conduct import Observer
 from runner.errors import AccessError, ExitCode, OutageError
-from runner.model import Exclusion, Job, OperationName, Outcome, RunResult, Selection, Target
+from runner.model import Exclusion, Job, OperationName, Outcome, Planned, Result, RunResult, Selection, Target
 from runner.policy import LimitPolicy, Share
 from runner.sandbox import Action, Kind
 from tests.sim.conftest import Bench, OpenBench, Pairs, counts, pairs
@@ -310,3 +311,43 @@ async def test_a_deadline_is_none_of_the_things_a_partial_job_does_without(bench
         result = await b.run(everything(partial=True, limits=LimitPolicy(deadline=12.0), verify=False))
 
         assert_not_whole(b, result, ExitCode.STOPPED)
+
+
+# What is told meanwhile
+
+
+class Told(Observer):
+    """Remembers how large the plan was said to be, and whether anything was done beyond it."""
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, bool]] = []
+        self.listed: list[tuple[int, int]] = []
+        self.done = 0
+
+    def listing(self, apps: int, connectors: int) -> None:
+        self.listed.append((apps, connectors))
+
+    def planned(self, total: int, *, whole: bool) -> None:
+        self.sizes.append((total, whole))
+
+    def finished(self, planned: Planned, result: Result) -> None:
+        self.done += 1
+        assert self.done <= self.sizes[-1][0]
+
+
+async def test_a_plan_is_said_to_grow_until_it_is_known_to_its_end(bench: OpenBench) -> None:
+    async with bench(pairs(30, per_app=3)) as b:
+        told = Told()
+        await b.run(everything(), observer=told)
+
+    assert told.sizes == [*((number, False) for number in range(31)), (30, True)]
+    assert told.listed[-1][1] == 30
+
+
+async def test_a_plan_with_gaps_is_never_said_to_be_known_to_its_end(bench: OpenBench) -> None:
+    async with bench(pairs(30, per_app=3)) as b:
+        script(b, "app2", FAILING)
+        told = Told()
+        await b.run(everything(), observer=told)
+
+    assert told.sizes[-1] == (27, False)

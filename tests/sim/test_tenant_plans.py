@@ -29,8 +29,8 @@ def at_most(number: float, *, percent: bool = False) -> LimitPolicy:
     return LimitPolicy(max_targets=Share(number, percent))
 
 
-async def look(b: Bench, wanted: Job, **options: bool) -> Preview:
-    return await preview(wanted, b.settings, wall=wall, **options)
+async def look(b: Bench, wanted: Job) -> Preview:
+    return await preview(wanted, b.settings, wall=wall)
 
 
 def outcomes(shown: Preview) -> dict[str, str]:

@@ -120,6 +120,54 @@ async def test_lines_that_were_asked_for_begin_and_end_the_run(
     ]
 
 
+async def test_a_listing_that_takes_long_is_told_before_there_is_a_run(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
+) -> None:
+    shown = progress.Lines(chatty=False)
+    with shown:
+        shown.listing(1, 2)
+        clock.now += 61
+        shown.listing(300, 1200)
+        shown.listing(301, 1201)
+        shown.started("r1", 0, client)
+        shown.planned(0, whole=False)
+        assert shown.progress == "0 of 0 found so far"
+
+    assert capsys.readouterr().err == "listing: 1,200 connectors in 300 apps found so far\n"
+
+
+async def test_a_bar_shows_the_listing_and_then_the_run(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.Bar() as shown:
+        shown.listing(300, 1200)
+        before = terminal.getvalue()
+        shown.started("r1", 3, client)
+        shown.finished(PLANNED, CHANGED)
+        shown.tick()
+
+    assert "listing" in before
+    assert "1,200 connectors in 300 apps" in before
+    assert "1 of 3" in terminal.getvalue().removeprefix(before)
+
+
+async def test_json_says_when_a_plan_that_grows_is_known_to_its_end(
+    capsys: pytest.CaptureFixture[str], client: Client
+) -> None:
+    with progress.JsonLines() as shown:
+        shown.started("r1", 0, client)
+        for total in range(3):
+            shown.planned(total, whole=False)
+        shown.planned(2, whole=True)
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert events[1:] == [
+        {"event": "planned", "targets": 0, "whole": False},
+        {"event": "planned", "targets": 2, "whole": True},
+    ]
+
+
 async def test_json_lines_are_an_object_each(capsys: pytest.CaptureFixture[str], client: Client) -> None:
     with progress.JsonLines() as shown:
         shown.started("r1", 1, client)
