@@ -89,6 +89,9 @@ def look_ahead(job: Job, manner: Manner, *, sandbox: bool = False, faults: str |
     try:
         with Listing() as listing:
             return anyio.run(main)
+    except KeyboardInterrupt:
+        click.echo("c1-runner: interrupted while it was listing; nothing was sent", err=True)
+        raise
     except ApiError as error:
         raise OutageError(str(error)) from None
 

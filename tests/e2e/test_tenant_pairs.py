@@ -240,6 +240,42 @@ def test_a_regular_expression_that_does_not_compile_is_refused_with_its_place(
     assert server.requests == []
 
 
+def test_a_name_that_two_apps_share_is_refused_with_both_ids_before_anything_is_changed(shell: Shell) -> None:
+    text = "version: 1\noperation: pause\nselect: {apps: [slack]}\n"
+    with shell.sandbox("--log", "tenant.ndjson") as env:
+        done = shell.run("run", shell.write("job.yaml", text), env=env)
+
+    assert done.code == 2
+    assert "'slack' fits 2 apps, 2aSlackUS and 2aSlackEU" in done.stderr
+    assert "nothing was sent" in done.stderr
+    assert "/pause" not in shell.path("tenant.ndjson").read_text(encoding="utf-8")
+
+
+def test_what_is_deleted_is_never_selected_and_what_fails_to_sync_can_be(shell: Shell) -> None:
+    text = "version: 1\noperation: pause\nselect: {status: [error]}\n"
+    with shell.sandbox() as env:
+        broken = shell.run("run", shell.write("job.yaml", text), "--format", "json", env=env)
+        rest = shell.run("pause", "--all", "--reason", "x", "--yes", "--format", "json", env=env)
+
+    assert outcomes(broken.document) == {"2aGitHub/2bGitHubLabs": "changed"}
+    assert len(outcomes(rest.document)) == 24  # one of 25 is deleted
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_pages_that_go_round_in_circles_end_the_listing_and_are_told(
+    shell: Shell, server: ContractServer, partial: bool
+) -> None:
+    page = Response(body=b'{"list": [], "nextPageToken": "again"}')
+    server.hook = lambda request: page if request.path == "/api/v1/apps/pay/connectors" else None
+    extra = ("--partial",) if partial else ()
+    done = shell.run("pause", "--all", "--reason", "x", "--yes", *extra, env=server.environment())
+
+    assert done.code == (0 if partial else 5)
+    assert "App pay (pay): the listing goes round in circles" in done.stderr
+    assert server.paused() == {"hr/wd", "hr/sheet", "okta/main"}
+    assert sum(path.endswith("/pay/connectors") for path in server.reads()) < 5
+
+
 @pytest.mark.parametrize(("allow", "code"), [("", 6), ("allow_empty: true\n", 0)])
 def test_an_empty_selection_is_exit_6_unless_it_is_allowed(
     shell: Shell, server: ContractServer, allow: str, code: int
