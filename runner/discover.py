@@ -21,7 +21,7 @@ _NAMED = 20
 """What could not be listed is named up to this number, and counted beyond."""
 
 Told = Callable[[int, int], None]
-"""Told how many apps and connectors were found so far, whenever another app is through."""
+"""Told how many apps are through, and how many connectors were found, whenever it is one more."""
 
 Found = Callable[[App, Connector, Judgement], Planned | None]
 """Told of every connector and what the selection says of it; what it returns goes to the pool."""
@@ -44,6 +44,7 @@ class Discovery:
         told: Told | None = None,
     ) -> None:
         self._told = told
+        self._through = 0
         self._rulings = rulings
         self._census = Census(selector)
         self._client = client
@@ -76,7 +77,8 @@ class Discovery:
             async def read(app: App) -> None:
                 await self._read_app(app, found, put)
                 if self._told is not None:
-                    self._told(self.apps, self.connectors)
+                    self._through += 1
+                    self._told(self._through, self.connectors)
 
             await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop)
             self.whole = not self._stop.requested

@@ -234,18 +234,27 @@ def _print(seen: Sequence[Seen], output_format: str) -> None:
     if output_format == "json":
         click.echo(json_safe(json.dumps(rows, indent=1, ensure_ascii=False)))
     elif output_format == "yaml":
-        import yaml
-
-        text = yaml.safe_dump(rows, sort_keys=False, allow_unicode=True)
-        if any(plain(line) != line for line in text.split("\n")):  # what does not show as itself is escaped
-            text = yaml.safe_dump(rows, sort_keys=False, allow_unicode=False)
-        click.echo(text, nl=False)
+        _print_yaml(rows)
     elif output_format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\r\n")
         writer.writerow(_FIELDS)
         writer.writerows([_guarded(value) for value in row.values()] for row in rows)
     else:
         print_table(_HEADER, [_cells(row) for row in rows])
+
+
+def _print_yaml(rows: Sequence[dict[str, Any]]) -> None:
+    """A row at a time: PyYAML holds the events of a whole document in memory."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    for row in rows:
+        text = yaml.dump([row], Dumper=dumper, sort_keys=False, allow_unicode=True)
+        if any(plain(line) != line for line in text.split("\n")):  # what does not show as itself is escaped
+            text = yaml.dump([row], Dumper=dumper, sort_keys=False, allow_unicode=False)
+        click.echo(text, nl=False)
+    if not rows:
+        click.echo("[]")
 
 
 def _guarded(value: object) -> str:
