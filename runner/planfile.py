@@ -101,23 +101,41 @@ def _who(target: str, row: TargetRecord | None) -> str:
 
 def save(path: Path, job: Job, planned: Preview) -> None:
     """Write a plan as JSON; raises `StorageError`."""
-    document = {
-        "schema": SCHEMA,
-        "tenant": planned.run.tenant,
-        "job": asdict(replace(job, reports=tuple(job.reports))),
-        "targets": [_row(target) for target in planned.targets],
-    }
-    text = json.dumps(document | {"sha256": seal(document)}, indent=1, ensure_ascii=False)
+    head = {"schema": SCHEMA, "tenant": planned.run.tenant, "job": asdict(replace(job, reports=tuple(job.reports)))}
+    seal = _Seal(head)
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:  # a row at a time: a tenant can be large
+            file.write(json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "targets": [')
+            for number, target in enumerate(planned.targets):
+                row = _row(target)
+                seal.add(row)
+                file.write(("," if number else "") + "\n  " + json.dumps(row, ensure_ascii=False))
+            file.write(f'\n ],\n "sha256": "{seal}"\n}}\n')
     except OSError as error:
         raise StorageError(f"{path}: the plan could not be written ({error.strerror})") from error
 
 
-def seal(document: JsonObject) -> str:
+class _Seal:
     """What shows that a plan is as it was saved: a hash of all that it says, however it is laid out."""
-    said = {key: value for key, value in document.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+    def __init__(self, head: JsonObject) -> None:
+        self._hash = hashlib.sha256()
+        self.add(head)
+
+    def add(self, part: object) -> None:
+        """Take in one more part."""
+        self._hash.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+
+    def __str__(self) -> str:
+        return self._hash.hexdigest()
+
+
+def seal_of(document: JsonObject) -> str:
+    """The seal that a plan should have."""
+    seal = _Seal({key: value for key, value in document.items() if key not in ("sha256", "targets")})
+    for row in document["targets"]:
+        seal.add(row)
+    return str(seal)
 
 
 def load(path: Path) -> SavedPlan:
@@ -134,7 +152,7 @@ def _saved(document: Any) -> SavedPlan:
     """A plan from its JSON; raises ValueError (pydantic's error is one), LookupError or TypeError if it is none."""
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}, not {SCHEMA!r}")
-    if document["sha256"] != seal(document):
+    if document["sha256"] != seal_of(document):
         raise ValueError("it was edited since: plan again")
     rows = [row for row in document["targets"] if Outcome(row["outcome"]) in _TO_DO]
     targets = tuple(Target(row["app_id"], row["connector_id"], row["connector_name"]) for row in rows)

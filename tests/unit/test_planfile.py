@@ -84,7 +84,7 @@ def changed(path: Path, change: Callable[[Any], object], *, sealed: bool = True)
     document = json.loads(path.read_text(encoding="utf-8"))
     change(document)
     if sealed:
-        document["sha256"] = planfile.seal(document)
+        document["sha256"] = planfile.seal_of(document) if "targets" in document else ""
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
