@@ -34,6 +34,7 @@ class PaceTuning:
     doubling_requests: int = 4  # and requests, so that a slow limit is not overrun between two replies
     measured: int = 4  # accepted requests between two refusals from which on they measure the limit
     dip: float = 0.05  # share below the measured limit right after a refusal, while a second one would shut the gate
+    dip_after_search: float = 0.2  # the same after the first measurement, which is the least certain
     plateau_holds: float = 2.5  # Retry-Afters until the pace is back at the measured limit and starts to feel for more
     plateau_holds_gated: float = 10.0  # the same after the gate was shut: where a probe costs more, probe less
     plateau_requests: float = 25.0  # and requests, so that refusals stay near 2 % under the slowest limits
@@ -79,6 +80,7 @@ class Pace:
         self._learned, self._spacing, self._fixed = Slots(), Slots(), Slots()
         self._rate: float | None = None  # search: the pace; cruise: the measured limit; None: open
         self._searching = False
+        self._dip = self._tuning.dip
         self._before: tuple[float, float, bool] | None = None  # pace, rate, searching as the last refusal met them
         self._tolerance = self._tuning.late  # seconds of missed slots that may be made up for
         self._since = 0.0  # when the present pace took effect
@@ -192,9 +194,11 @@ class Pace:
             self._searching = True
         elif self._before[2]:
             pace, rate, _ = self._before
+            self._dip = self._tuning.dip_after_search
             self._searching = accepted < self._tuning.measured
             self._rate = rate / 2 if self._searching else self._history.bounds(self._empty_at, pace, self._opened)[0]
         else:
+            self._dip = self._tuning.dip
             self._rate = self._corrected()
             self._searching = self._in_vain >= self._tuning.lost
         self._rate = max(self._rate, self._tuning.floor)
@@ -236,7 +240,7 @@ class Pace:
         progress = max(0.0, now - self._since) / plateau
         if self.remaining is not None and self.remaining < self._rate * max(1.0, self._hold_length):
             progress = min(progress, 0.5)
-        return max(tuning.floor, self._rate * (1 + tuning.dip * (progress - 1) ** 3))
+        return max(tuning.floor, self._rate * (1 + self._dip * (progress - 1) ** 3))
 
     def _plateau(self, rate: float) -> float:
         """Seconds from a refusal until the pace, a cubic, is back at the measured limit: flat there, then steeper."""
