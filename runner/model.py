@@ -155,8 +155,7 @@ class Connector:
     owners: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one reply, or its absence, means: the result of `api.classify`."""
 
     attempt: AttemptClass

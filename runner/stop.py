@@ -1,6 +1,7 @@
 """How a run ends early: one request to stop, seen by everything that waits."""
 
 import math
+from asyncio import get_running_loop
 
 import anyio
 
@@ -12,6 +13,11 @@ _BY_GRAVITY = (ExitCode.STOPPED, ExitCode.INTERRUPTED, ExitCode.BUG, ExitCode.AC
 def _gravity(exit_code: int) -> int:
     code = ExitCode(exit_code)
     return _BY_GRAVITY.index(ExitCode.INTERRUPTED if code in SIGNAL_CODES else code)
+
+
+def now() -> float:
+    """The event loop's clock in seconds; `anyio.current_time`, asked at each step, would cost ten times as much."""
+    return get_running_loop().time()
 
 
 class Stop:

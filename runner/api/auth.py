@@ -8,17 +8,18 @@ revoked credential costs a handful of requests, not one for each worker and try.
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
+from yarl import URL
 
 from runner.api.retry import retrying
 from runner.errors import AccessError, ApiError
 from runner.model import AttemptClass, Verdict
 from runner.policy import RetryPolicy
 from runner.settings import AccessToken
-from runner.stop import Stop
+from runner.stop import Stop, now
 
 _LOOK_AGAIN = 0.5
 """Seconds after which a wait for the verdict on a token asks whether the run goes on at all."""
@@ -35,7 +36,7 @@ class Token:
     def __repr__(self) -> str:
         return "<Token>"
 
-    def headers(self, method: str, url: str) -> dict[str, str]:  # noqa: ARG002 (a bound token signs them)
+    def headers(self, method: str, url: URL) -> dict[str, str]:  # noqa: ARG002 (a bound token signs them)
         """The headers that authorize one request."""
         return self.authorization
 
@@ -163,7 +164,7 @@ class SharedToken:
 
     def _fresh(self) -> Token | None:
         token = self._current
-        if token is None or anyio.current_time() >= token.renew_at or self._wall() >= token.renew_at_wall:
+        if token is None or now() >= token.renew_at or self._wall() >= token.renew_at_wall:
             return None
         return token
 
@@ -195,4 +196,4 @@ class SharedToken:
 def _unavailable(verdict: Verdict, tenant: str) -> Verdict:
     """A failed mint as its caller sees it: the caller's own request was not sent."""
     message = f"no token from {tenant}: {verdict.message}"
-    return replace(verdict, attempt=AttemptClass.NOT_SENT, message=message, throttled=False, truncated=False)
+    return verdict._replace(attempt=AttemptClass.NOT_SENT, message=message, throttled=False, truncated=False)

@@ -9,11 +9,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -37,17 +36,18 @@ _GATEWAY_LOST = frozenset({408, 499})
 """Seen from C1 when a reply came too late: the request may have been handled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply as it came: headers by lower-case name, and as much of the body as was read."""
+class Reply(NamedTuple):
+    """A reply as it came: its headers, asked for by lower-case name, and as much of the body as was read."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
     truncated: bool = False  # the connection ended before the body did
     too_large: bool = False  # the body was longer than we read
+    secrets: tuple[str, ...] = ()  # what was sent and must not be quoted
 
-    secrets: tuple[str, ...] = field(default=(), repr=False)  # what was sent and must not be quoted
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}, {len(self.body)} bytes>"
 
     def quote(self, text: str) -> str:
         """What the reply says, fit for a message: without secrets that it echoes, on one line, printable, short."""

@@ -11,9 +11,8 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import anyio
 from yarl import URL
@@ -31,7 +30,7 @@ from runner.model import AttemptClass, Connector, Target, Verdict, is_id
 from runner.operations import Operation
 from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
 from runner.settings import AccessToken, Settings
-from runner.stop import Stop
+from runner.stop import Stop, now
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +39,7 @@ _REPLAYS = 2
 """How often one request is repeated with another token before its 401 is final for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     method: str
     url: URL
     body: bytes | None = None
@@ -62,7 +60,7 @@ class Client:
         wall: Callable[[], float] = time.time,
     ) -> None:
         limits = limits or LimitPolicy()
-        self._root = settings.api_url
+        self._root = URL(settings.api_url)
         self._stop = stop
         self._retry = retry or RetryPolicy()
         self._transport = Transport(timeouts or Timeouts(), proxy=settings.proxy)
@@ -102,7 +100,7 @@ class Client:
         `tally` counts what was sent for this target. Raises `AccessError` when no request can succeed any
         more, `StoppingError` when the run ends before this one was sent.
         """
-        url = self._url("apps", target.app_id, "connectors", target.connector_id, operation.segment)
+        url = self._connector_url(target, f"/{operation.segment}")
         try:
             _, verdict = await self._send(_Request("POST", url, b"{}"), tally)
         except ApiError as error:
@@ -111,7 +109,7 @@ class Client:
 
     async def connector(self, target: Target) -> Connector:
         """Read one connector, with retries; raises `ApiError` (with status 404 if there is none)."""
-        url = self._url("apps", target.app_id, "connectors", target.connector_id)
+        url = self._connector_url(target)
         document = await self._read(url)
         found = rows.connector(document.get("connectorView"), target.app_id)
         if found is None:
@@ -120,13 +118,13 @@ class Client:
 
     async def connectors(self, app_id: str) -> AsyncGenerator[rows.Connectors, None]:
         """An app's connectors, page by page; raises `ApiError`."""
-        async for page, more in self._pages(self._url("apps", app_id, "connectors")):
+        async for page, more in self._pages(self._url(f"/apps/{_checked(app_id)}/connectors")):
             found = (rows.connector(row, app_id) for row in page)
             yield rows.Connectors([connector for connector in found if connector is not None], more)
 
     async def apps(self) -> AsyncGenerator[list[rows.App], None]:
         """The tenant's apps, page by page; raises `ApiError`."""
-        async for page, _ in self._pages(self._url("apps")):
+        async for page, _ in self._pages(self._url("/apps")):
             yield [rows.app(row) for row in page]
 
     async def _pages(self, url: URL) -> AsyncGenerator[tuple[list[dict[str, Any]], bool], None]:
@@ -154,7 +152,7 @@ class Client:
             document = json_object(reply.body)
             if verdict.attempt is not AttemptClass.APPLIED or document is None:
                 # A read that was cut short is simply read again.
-                raise ApiError(replace(verdict, retryable=verdict.retryable or verdict.truncated))
+                raise ApiError(verdict._replace(retryable=verdict.retryable or verdict.truncated))
             return document
 
         return await persist(once, lambda: retrying(self._retry, self._stop))
@@ -166,8 +164,11 @@ class Client:
             self.total.retries += 1
         replays = 0
         while True:
-            async with self._slots:
+            await self._slot()
+            try:
                 reply, verdict, wait = await self._once(request, tally)
+            finally:
+                self._slots.release()
             if verdict.token_rejected and replays < _REPLAYS:
                 replays += 1
             elif verdict.status == 429:
@@ -176,12 +177,18 @@ class Client:
             else:
                 return reply, verdict
 
+    async def _slot(self) -> None:
+        if self._slots.value:
+            self._slots.acquire_nowait()
+        else:
+            await self._slots.acquire()
+
     async def _once(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict, float]:
         """One request; besides reply and verdict, the seconds its target must wait if it was throttled."""
         token, sent_at = await self._permission(tally)
         tally.requests += 1
         self.total.requests += 1
-        headers = token.headers(request.method, str(request.url))
+        headers = token.headers(request.method, request.url)
         if request.body is not None:
             headers = headers | _JSON
         try:
@@ -191,10 +198,10 @@ class Client:
             self.turns.unanswered(sent_at)
             self._tokens.unjudged(token)
             raise
-        reply = replace(reply, secrets=(token.secret,))
+        reply = reply._replace(secrets=(token.secret,))
         verdict = classify_reply(reply)
         if log.isEnabledFor(logging.DEBUG):
-            seconds = anyio.current_time() - sent_at
+            seconds = now() - sent_at
             log.debug("%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, seconds)
         wait = self.turns.answered(sent_at, verdict, allowance(reply.headers))
         if verdict.throttled:
@@ -208,7 +215,7 @@ class Client:
 
     async def _permission(self, tally: Tally) -> tuple[Token, float]:
         """A token and a turn, both good at this moment; the time of the turn is when the request leaves."""
-        asked_at = anyio.current_time()
+        asked_at = now()
         while True:
             try:
                 token = await self._tokens.get()
@@ -224,8 +231,15 @@ class Client:
                 tally.waited += sent_at - asked_at
                 return token, sent_at
 
-    def _url(self, *segments: str) -> URL:
-        for segment in segments:
-            if not is_id(segment):
-                raise ValueError(f"not an id: {segment!r}")
-        return URL("/".join((self._root, *segments)), encoded=True)
+    def _connector_url(self, target: Target, tail: str = "") -> URL:
+        app_id, connector_id = _checked(target.app_id), _checked(target.connector_id)
+        return self._url(f"/apps/{app_id}/connectors/{connector_id}{tail}")
+
+    def _url(self, path: str) -> URL:
+        return self._root.with_path(self._root.raw_path + path, encoded=True)
+
+
+def _checked(segment: str) -> str:
+    if not is_id(segment):
+        raise ValueError(f"not an id: {segment!r}")
+    return segment

@@ -7,12 +7,10 @@ instead of being sent (RFC 7523).
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import anyio
 from yarl import URL
 
 from runner.api import assertion
@@ -22,6 +20,7 @@ from runner.errors import AccessError, ApiError
 from runner.model import AttemptClass, Verdict
 from runner.policy import REPLY_BYTES, TOKEN_LEEWAY
 from runner.settings import ClientCredentials, Settings
+from runner.stop import now
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -64,7 +63,7 @@ class Mint:
             REPLY_BYTES,
         )
         sent = (form.get("client_secret"), form.get("client_assertion"))
-        reply = replace(reply, secrets=tuple(filter(None, sent)))
+        reply = reply._replace(secrets=tuple(filter(None, sent)))
         verdict = classify_reply(reply)
         document = json_object(reply.body)
         if verdict.attempt is AttemptClass.APPLIED and document is not None:
@@ -73,7 +72,7 @@ class Mint:
             raise AccessError(self._refusal(reply, document or {}, verdict))
         # A reply that was cut short is asked for again: nothing was changed by asking.
         if verdict.truncated:
-            verdict = replace(verdict, attempt=AttemptClass.AMBIGUOUS, retryable=True)
+            verdict = verdict._replace(attempt=AttemptClass.AMBIGUOUS, retryable=True)
         raise ApiError(verdict)
 
     def _form(self) -> dict[str, str]:
@@ -91,7 +90,7 @@ class Mint:
             raise AccessError("the token endpoint's answer holds no usable access_token; is this a C1 tenant?")
         life = _life(document.get("expires_in"))
         left = max(_MINT_EVERY, life - min(TOKEN_LEEWAY, life / 5))
-        return Token({"Authorization": f"Bearer {value}"}, anyio.current_time() + left, self._wall() + left)
+        return Token({"Authorization": f"Bearer {value}"}, now() + left, self._wall() + left)
 
     def _refusal(self, reply: Reply, document: Mapping[str, object], verdict: Verdict) -> str:
         said = reply.quote(str(document.get("error_description") or document.get("error") or verdict.message))

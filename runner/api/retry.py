@@ -4,7 +4,6 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_random_exponential
@@ -12,7 +11,7 @@ from tenacity.wait import wait_base, wait_random_exponential
 from runner.errors import ApiError
 from runner.model import AttemptClass
 from runner.policy import RetryPolicy
-from runner.stop import Stop
+from runner.stop import Stop, now
 
 Value = TypeVar("Value")
 
@@ -95,9 +94,9 @@ class until_spent(stop_base):
         self._attempts = attempts
         self._limit = limit
         self._waited = waited
-        self._ends_at = anyio.current_time() + seconds
+        self._ends_at = now() + seconds
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether to give up now."""
-        ahead = anyio.current_time() + retry_state.upcoming_sleep
+        ahead = now() + retry_state.upcoming_sleep
         return self._attempts() >= self._limit or ahead >= self._ends_at + self._waited()

@@ -82,8 +82,8 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> Reply:
     body = bytearray()
     truncated = too_large = False
     try:
-        while chunk := await response.content.read(_CHUNK):
-            body += chunk
+        while not response.content.at_eof():
+            body += await response.content.read(_CHUNK)
             if len(body) > limit:
                 too_large = True
                 response.close()
@@ -91,5 +91,4 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> Reply:
     except (aiohttp.ClientError, TimeoutError, OSError):
         truncated = True
         response.close()
-    headers = {name.lower(): response.headers[name] for name in response.headers}  # of duplicates, the first
-    return Reply(response.status, headers, bytes(body[:limit]), truncated, too_large)
+    return Reply(response.status, response.headers, bytes(body[:limit]), truncated, too_large)

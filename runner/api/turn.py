@@ -15,7 +15,7 @@ from runner.api.ratelimit import Allowance
 from runner.errors import ExitCode
 from runner.model import AttemptClass, Verdict
 from runner.policy import LimitPolicy, RetryPolicy
-from runner.stop import Stop
+from runner.stop import Stop, now
 
 _LOOK_AGAIN = 1.0
 """Seconds: the head of the queue looks again at least so often, for the way may be free sooner than it was told."""
@@ -37,7 +37,7 @@ class Turns:
     def __init__(self, limits: LimitPolicy, retry: RetryPolicy, stop: Stop) -> None:
         self._retry = retry
         self._stop = stop
-        self._ends_at = math.inf if limits.deadline is None else anyio.current_time() + limits.deadline
+        self._ends_at = math.inf if limits.deadline is None else now() + limits.deadline
         self._deadline = limits.deadline
         self._pace = Pace(rate=limits.rate)
         self._outage = Outage(retry)
@@ -50,7 +50,7 @@ class Turns:
 
     def snapshot(self) -> PaceSnapshot:
         """The pace as it is now, for people."""
-        return self._pace.snapshot(anyio.current_time())
+        return self._pace.snapshot(now())
 
     @property
     def outage(self) -> bool:
@@ -60,42 +60,42 @@ class Turns:
     async def take(self) -> float:
         """Wait for a turn and take it; returns the time the request leaves. Raises `StoppingError`."""
         self._stop.check()
-        now = anyio.current_time()
-        if self._queue.locked() or self._delay(now) > 0:
+        moment = now()
+        if self._queue.locked() or self._delay(moment) > 0:
             async with self._queue:  # first come, first served
-                while (delay := self._delay(now := anyio.current_time())) > 0:
+                while (delay := self._delay(moment := now())) > 0:
                     await self._stop.sleep(min(delay, _LOOK_AGAIN))
-        self._pace.sent(now)
-        self._outage.sent(now)
-        return now
+        self._pace.sent(moment)
+        self._outage.sent(moment)
+        return moment
 
     def unanswered(self, sent_at: float) -> None:
         """The request that left at `sent_at` got no reply."""
-        now = anyio.current_time()
-        self._pace.lost(sent_at, now)
-        self._fail(now)
+        moment = now()
+        self._pace.lost(sent_at, moment)
+        self._fail(moment)
 
     def unsent(self) -> None:
         """A request could not even be authorized."""
-        self._fail(anyio.current_time())
+        self._fail(now())
 
     def answered(self, sent_at: float, verdict: Verdict, allowance: Allowance | None) -> float:
         """A reply has come; returns the seconds its target must wait if it was throttled."""
-        now = anyio.current_time()
+        moment = now()
         if allowance is not None:
             self._pace.hint(
-                now, remaining=allowance.remaining, reset_after=allowance.reset_after, limit=allowance.limit
+                moment, remaining=allowance.remaining, reset_after=allowance.reset_after, limit=allowance.limit
             )
         self._mind_strangers(verdict)
         if verdict.attempt is AttemptClass.AMBIGUOUS and verdict.retryable:
-            self._fail(now)
+            self._fail(moment)
         elif not verdict.throttled:
             self._outage.answered()
         if not verdict.throttled:
-            self._pace.accepted(sent_at, now)
+            self._pace.accepted(sent_at, moment)
             return 0.0
-        self._mind_long_waits(verdict.retry_after, now)
-        return self._pace.refused(sent_at, now, verdict.retry_after)
+        self._mind_long_waits(verdict.retry_after, moment)
+        return self._pace.refused(sent_at, moment, verdict.retry_after)
 
     def _delay(self, now: float) -> float:
         return max(self._pace.delay(now), self._outage.delay(now))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import anyio
 import pytest
+from yarl import URL
 
 from runner.api.auth import FixedToken, SharedToken, Token
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
@@ -310,5 +311,5 @@ async def test_no_token_shows_itself() -> None:
 
     assert "canary" not in f"{token} {token!r} {[token]}"
     assert token.secret == "canary"
-    assert token.headers("POST", "https://acme.conductor.one") == {"Authorization": "Bearer canary"}
+    assert token.headers("POST", URL("https://acme.conductor.one")) == {"Authorization": "Bearer canary"}
     assert EPOCH > 0

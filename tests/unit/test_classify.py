@@ -1,7 +1,6 @@
 """What one reply means: the whole table, and the wait that a reply asks for."""
 
 import json
-from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
@@ -280,7 +279,7 @@ def test_a_503_slows_down_only_when_it_says_how_long_and_stays_ambiguous() -> No
 
     assert (plain.attempt, plain.throttled) == (AMBIGUOUS, False)
     assert (asking.attempt, asking.throttled, asking.retry_after) == (AMBIGUOUS, True, 12)
-    assert replace(asking, throttled=False, retry_after=None) == plain
+    assert asking._replace(throttled=False, retry_after=None) == plain
 
 
 # JSON
