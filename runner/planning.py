@@ -177,6 +177,8 @@ class Planner:
 
     def _vet(self, planned: Planned) -> Planned:
         """A pair that a rule of the job leaves alone is marked so, with the rule."""
+        if not self._selector.has_rules:
+            return planned
         target = planned.target
         app_name = planned.app_name or self._app_names.get(target.app_id)
         connector = None

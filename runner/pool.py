@@ -1,10 +1,11 @@
-"""N workers over a zero-buffer stream. The number of workers is the limit; nothing here knows HTTP."""
+"""N workers and a zero-buffer hand-over. The number of workers is the limit; nothing here knows HTTP."""
 
+from asyncio import Future, get_running_loop
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from runner.errors import StoppingError
 from runner.stop import Stop
@@ -12,10 +13,10 @@ from runner.stop import Stop
 Item = TypeVar("Item")
 
 Put = Callable[[Item], Awaitable[None]]
-"""Puts an item into the stream; returns when a worker has it. Raises `StoppingError` when the run ends."""
+"""Hands an item over; returns when a worker has it. Raises `StoppingError` when the run ends."""
 
 Feed = Callable[[Put[Item]], Awaitable[None]]
-"""Puts items into the stream, one after another, through the function it is given."""
+"""Puts items, one after another, through the function it is given."""
 
 
 async def work_through(feed: Feed[Item], work: Callable[[Item], Awaitable[None]], *, workers: int, stop: Stop) -> None:
@@ -25,42 +26,89 @@ async def work_through(feed: Feed[Item], work: Callable[[Item], Awaitable[None]]
     further item is handed over, and what is being worked on comes to its own end. `work` deals with its own
     errors: an exception that escapes it ends everything.
     """
-    send, receive = anyio.create_memory_object_stream[Item](0)
+    counter = _Counter[Item](workers)
     async with anyio.create_task_group() as group:
-        with receive:  # the workers' clones keep it open as long as there is a worker
-            for _ in range(workers):
-                group.start_soon(_worker, receive.clone(), work, stop)
-        await _put_all(feed, send, stop)
+        for _ in range(workers):
+            group.start_soon(_worker, counter, work, stop)
+        await _put_all(feed, counter, stop)
 
 
-async def _worker(
-    receive: MemoryObjectReceiveStream[Item], work: Callable[[Item], Awaitable[None]], stop: Stop
-) -> None:
-    async with receive:
-        async for item in receive:
+class _Counter(Generic[Item]):
+    """Where items pass from hand to hand: whoever comes first, giver or taker, waits for the other.
+
+    A memory object stream does the same with two turns of the event loop and a cancel scope for each item.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._takers: deque[Future[Item]] = deque()
+        self._givers: deque[tuple[Item, Future[None]]] = deque()
+        self._closed = False
+
+    async def give(self, item: Item) -> None:
+        """Return when a worker has the item; raises `StoppingError` when there are none any more."""
+        while self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(item)
+                return
+        if not self._workers:
+            raise StoppingError("the workers have left")
+        taken: Future[None] = get_running_loop().create_future()
+        self._givers.append((item, taken))
+        await taken
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        """Take the next item."""
+        while self._givers:
+            item, taken = self._givers.popleft()
+            if not taken.done():
+                taken.set_result(None)
+                return item
+        if self._closed:
+            raise StopAsyncIteration
+        taker: Future[Item] = get_running_loop().create_future()
+        self._takers.append(taker)
+        return await taker
+
+    def close(self) -> None:
+        """There are no more items."""
+        self._closed = True
+        for taker in self._takers:
+            if not taker.done():
+                taker.set_exception(StopAsyncIteration())
+        self._takers.clear()
+
+    def leave(self) -> None:
+        """One worker fewer; with the last one, whoever has something to give is sent away."""
+        self._workers -= 1
+        while not self._workers and self._givers:
+            _, taken = self._givers.popleft()
+            if not taken.done():
+                taken.set_exception(StoppingError("the workers have left"))
+
+
+async def _worker(counter: _Counter[Item], work: Callable[[Item], Awaitable[None]], stop: Stop) -> None:
+    try:
+        async for item in counter:
             if stop.requested:
                 return
             await work(item)
+    finally:
+        counter.leave()
 
 
-async def _put_all(feed: Feed[Item], send: MemoryObjectSendStream[Item], stop: Stop) -> None:
+async def _put_all(feed: Feed[Item], counter: _Counter[Item], stop: Stop) -> None:
     async def put(item: Item) -> None:
         stop.check()
-        try:
-            await _hand_over(item, send)
-        except anyio.BrokenResourceError:
-            raise StoppingError("the workers have left") from None
+        await counter.give(item)
 
-    async with send:
-        try:
-            await feed(put)
-        except StoppingError:
-            return
-
-
-async def _hand_over(item: Item, send: MemoryObjectSendStream[Item]) -> None:
-    """Put an item into the stream, at once if a worker waits: `send` alone takes a turn of the loop for each."""
     try:
-        send.send_nowait(item)
-    except anyio.WouldBlock:
-        await send.send(item)
+        await feed(put)
+    except StoppingError:
+        return
+    finally:
+        counter.close()

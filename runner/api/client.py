@@ -34,7 +34,6 @@ from runner.stop import Stop, now
 
 log = logging.getLogger(__name__)
 
-_JSON = {"Content-Type": "application/json"}
 _REPLAYS = 2
 """How often one request is repeated with another token before its 401 is final for it."""
 
@@ -189,8 +188,6 @@ class Client:
         tally.requests += 1
         self.total.requests += 1
         headers = token.headers(request.method, request.url)
-        if request.body is not None:
-            headers = headers | _JSON
         try:
             reply = await self._transport.exchange(request.method, request.url, headers, request.body, request.limit)
         except BaseException as error:

@@ -15,6 +15,9 @@ from runner.policy import Timeouts
 
 _USER_AGENT = f"c1-runner/{__version__}"
 _CHUNK = 64 * 1024
+_EMPTY_OBJECT = aiohttp.BytesPayload(b"{}", content_type="application/json")
+"""The body of nearly every request, made once: bytes can be sent again and again."""
+
 _EXACT = 1e9
 """Seconds above which aiohttp may round a time-out up to whole seconds: never."""
 
@@ -69,7 +72,12 @@ class Transport:
             raise RuntimeError("the transport is not open")
         try:
             async with self._session.request(
-                method, url, headers=headers, data=body, allow_redirects=False, proxy=self._proxy
+                method,
+                url,
+                headers=headers,
+                data=_EMPTY_OBJECT if body == b"{}" else body,
+                allow_redirects=False,
+                proxy=self._proxy,
             ) as response:
                 return await _read(response, limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

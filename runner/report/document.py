@@ -6,6 +6,7 @@ milliseconds. What is not known is null: a run without a recorded end (under way
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from runner.model import ConnectorState, JsonObject, Outcome
 from runner.store.records import RunRecord, TargetRecord
@@ -98,7 +99,13 @@ def timestamp(epoch: float | None) -> str | None:
     """Seconds since the epoch as `2026-11-23T16:26:11.042Z`."""
     if epoch is None:
         return None
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, fraction = divmod(round(epoch * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{fraction // 1000:03}Z"
+
+
+@lru_cache(maxsize=64)  # in plan order most moments lie close together
+def _second(epoch: int) -> str:
+    return datetime.fromtimestamp(epoch, UTC).replace(tzinfo=None).isoformat()
 
 
 def duration(started_at: float | None, finished_at: float | None) -> float | None:

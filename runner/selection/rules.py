@@ -76,6 +76,9 @@ class Rules:
         self._apps, self._connectors = Patterns(apps), Patterns(connectors)
         self._first_for_app = lru_cache(maxsize=256)(self._apps.first)  # asked again for each of its connectors
 
+    def __bool__(self) -> bool:
+        return bool(self._pairs) or self.by_name
+
     @property
     def app_patterns(self) -> Patterns:
         """Those that name apps, alone or with a connector."""

@@ -85,6 +85,11 @@ class Selector:
         return bool(self.apps.exact or self.connectors.exact)
 
     @property
+    def has_rules(self) -> bool:
+        """Whether anything could be left alone, so that `for_pair` is worth asking."""
+        return bool(self.excluded) or bool(self._protected)
+
+    @property
     def needs_names(self) -> bool:
         """Whether `for_pair` has to know names to decide."""
         return self.excluded.by_name or self._protected.by_name

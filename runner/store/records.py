@@ -4,8 +4,8 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from runner.model import UNCLEAR, ConnectorState, Outcome, Target
 
@@ -62,8 +62,7 @@ class RunRecord:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class TargetRecord:
+class TargetRecord(NamedTuple):
     """A planned target as the store has it; always with exactly one outcome."""
 
     seq: int
@@ -183,22 +182,12 @@ def open_targets(
     return ((_target(row), intent_at) for *row, intent_at in cursor)
 
 
-_REPLY_COLUMNS = tuple(field.name for field in fields(TargetRecord))[5:-2]
-"""The fields between the outcome and the states, in the order of the columns."""
-
-
 def _target(row: Sequence[Any]) -> TargetRecord:
+    """A record of a row; the columns stand in the order of the fields."""
     seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after = row
-    return TargetRecord(
-        seq=seq,
-        target=Target(app_id, connector_id),
-        app_name=app_name,
-        connector_name=connector_name,
-        outcome=Outcome(outcome),
-        **dict(zip(_REPLY_COLUMNS, reply, strict=True)),
-        before=state_of(before),
-        after=state_of(after),
-    )
+    target = Target(app_id, connector_id)
+    values = (seq, target, app_name, connector_name, Outcome(outcome), *reply, state_of(before), state_of(after))
+    return TargetRecord._make(values)
 
 
 def state_of(text: str | None) -> ConnectorState | None:

@@ -35,7 +35,7 @@ async def test_a_request_carries_what_it_should_and_nothing_else() -> None:
     assert body == b"{}"
     assert headers.pop("user-agent").startswith("c1-runner/")
     assert headers.pop("host") == f"127.0.0.1:{tenant.port}"
-    assert headers.pop("content-type", "application/octet-stream") == "application/octet-stream"
+    assert headers.pop("content-type") == "application/json"
     assert headers == {
         "accept": "application/json",
         "accept-encoding": "identity",

@@ -54,10 +54,10 @@ def test_a_change_shows_what_was_read_and_what_was_not() -> None:
     _, target = hostile("x")
     active, paused = ConnectorState(None, None), ConnectorState("2026-11-23T16:26:12Z", None)
 
-    assert state_change(replace(target, before=active, after=paused)) == "active → paused"
-    assert state_change(replace(target, before=active, after=None)) == "active"
-    assert state_change(replace(target, before=None, after=paused)) == "? → paused"
-    assert state_change(replace(target, before=None, after=None)) == ""
+    assert state_change(target._replace(before=active, after=paused)) == "active → paused"
+    assert state_change(target._replace(before=active, after=None)) == "active"
+    assert state_change(target._replace(before=None, after=paused)) == "? → paused"
+    assert state_change(target._replace(before=None, after=None)) == ""
 
 
 @pytest.mark.parametrize("operation", OperationName)
@@ -117,7 +117,7 @@ def test_an_exit_code_comes_with_its_meaning() -> None:
 )
 def test_what_went_wrong_is_said_in_plain_words(outcome: Outcome, status: int | None, attempts: int, what: str) -> None:
     _, target = hostile("x")
-    sentence, advice = explanation(replace(target, outcome=outcome, http_status=status, attempts=attempts))
+    sentence, advice = explanation(target._replace(outcome=outcome, http_status=status, attempts=attempts))
 
     assert what in sentence
     assert advice.endswith(".")
