@@ -293,7 +293,7 @@ class Conduct:
 
     async def _commit(self) -> None:
         with _storage_failure_stops(self._stop):
-            await self._journal.serve()
+            await self._journal.serve(self._client.turns.patience)
 
     async def _tick(self, seconds: float) -> None:
         while True:

@@ -17,6 +17,9 @@ from runner.model import AttemptClass, Verdict
 from runner.policy import LimitPolicy, RetryPolicy
 from runner.stop import Stop, now
 
+_LONGEST_PATIENCE = 0.05
+"""Seconds that an intent may be held back for others to share its commit."""
+
 _LOOK_AGAIN = 1.0
 """Seconds: the head of the queue looks again at least so often, for the way may be free sooner than it was told."""
 
@@ -43,6 +46,7 @@ class Turns:
         self._outage = Outage(retry)
         self._strangers: int | None = 0  # replies that are none of C1's; None once there was one that is
         self._queue = anyio.Lock(fast_acquire=True)
+        self._waiting = 0
 
     def expect(self, targets: int | None) -> None:
         """So many targets are still to be done, or None if that is not known: near the end nothing is probed."""
@@ -62,12 +66,25 @@ class Turns:
         self._stop.check()
         moment = now()
         if self._queue.locked() or self._delay(moment) > 0:
-            async with self._queue:  # first come, first served
-                while (delay := self._delay(moment := now())) > 0:
-                    await self._stop.sleep(min(delay, _LOOK_AGAIN))
+            moment = await self._wait()
         self._pace.sent(moment)
         self._outage.sent(moment)
         return moment
+
+    async def _wait(self) -> float:
+        self._waiting += 1
+        try:
+            async with self._queue:  # first come, first served
+                while (delay := self._delay(moment := now())) > 0:
+                    await self._stop.sleep(min(delay, _LOOK_AGAIN))
+                return moment
+        finally:
+            self._waiting -= 1
+
+    def patience(self) -> float:
+        """Seconds that a newcomer would wait at least, a small bound at most: nobody is held up if it comes later."""
+        rate = self.snapshot().rate if self._waiting else None
+        return 0.0 if rate is None else min(self._waiting / rate / 2, _LONGEST_PATIENCE)
 
     def unanswered(self, sent_at: float) -> None:
         """The request that left at `sent_at` got no reply."""

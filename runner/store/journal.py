@@ -10,7 +10,7 @@ import itertools
 import json
 import operator
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -181,10 +181,15 @@ class Journal:
         """Record what a look after the run showed of a changed target."""
         self._add(_VERIFIED, (outcome, detail, state_json(after), self._run, seq), None)
 
-    async def serve(self) -> None:
-        """Commit group after group until cancelled; raises `StorageError` when the disk refuses."""
+    async def serve(self, patience: Callable[[], float] = lambda: 0.0) -> None:
+        """Commit group after group until cancelled; raises `StorageError` when the disk refuses.
+
+        `patience` says for how many seconds nobody minds that a group is held open.
+        """
         while True:
             await self._pending.wait()
+            if (seconds := patience()) > 0:
+                await anyio.sleep(seconds)
             await self._gather()
             self.commit()
 
