@@ -4,7 +4,6 @@ Each function takes the text and returns it in its normal form, or raises ValueE
 written to follow the name of the setting. Flags that mean the same can use the same functions.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -137,5 +136,7 @@ def report_path(text: str) -> str:
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """`: did you mean 'x'?` for the nearest of the known words, or nothing."""
+    import difflib  # takes a while to load, and only mistakes need it
+
     nearest = difflib.get_close_matches(given[:100].lower(), known, n=1)
     return f": did you mean {nearest[0]!r}?" if nearest else ""

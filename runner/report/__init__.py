@@ -7,8 +7,8 @@ and `check` deal with the templates of report paths, `recap` is the text for sta
 from runner.report.extras import Extras, PaceSample
 from runner.report.files import PLACEHOLDERS, check, expand, write
 from runner.report.formats import FORMATS, render
-from runner.report.json_text import json_schema
 from runner.report.recap import recap
+from runner.report.schema import json_schema
 from runner.report.verdict import default_hints
 
 __all__ = [

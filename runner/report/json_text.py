@@ -8,7 +8,6 @@ written as an escape; a JSON parser gives it back unchanged.
 
 import json
 from collections.abc import Iterable
-from importlib.resources import files
 from typing import TextIO
 
 from runner.model import JsonObject
@@ -36,12 +35,6 @@ def write_ndjson(run: RunRecord, targets: Iterable[TargetRecord], out: TextIO) -
     out.write(f"{_line({'type': 'run'} | header(run))}\n")
     for target in targets:
         out.write(f"{_line({'type': 'target', 'run_id': run.run_id} | result(target))}\n")
-
-
-def json_schema() -> JsonObject:
-    """The JSON Schema (2020-12) of the report; `$defs.line` in it describes a line of NDJSON."""
-    document: JsonObject = json.loads(files("runner.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
-    return document
 
 
 def _line(document: JsonObject) -> str:

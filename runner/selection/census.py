@@ -1,6 +1,5 @@
 """A whole listing as a selection's patterns met it: names that are unclear, and names that nobody has."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterator
 
@@ -152,6 +151,8 @@ class _Roll:
 
     def suggestion(self, text: str) -> str:
         """The nearest name that there is, as a question; empty without one."""
+        import difflib  # takes a while to load, and only mistakes need it
+
         folded = named("", text).folded
         near = difflib.get_close_matches(folded[:100], self._names, n=1)
         near = near or [name for name in self._names if name.startswith(folded)][:1]
