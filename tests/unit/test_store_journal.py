@@ -123,6 +123,32 @@ async def test_an_intent_and_the_outcomes_before_it_share_one_commit(store: Stor
     assert journal.commits == 2
 
 
+async def test_a_group_is_one_transaction_and_so_one_sync_however_many_records_it_has(store: Store) -> None:
+    journal = begun(store, 40)
+    said: list[str] = []
+    store.connection.set_trace_callback(said.append)
+    for seq in range(40):
+        journal.outcome(planned(seq), CHANGED)
+    journal.commit()
+
+    assert [words for words in said if not words.lstrip().startswith("UPDATE")] == ["BEGIN IMMEDIATE", "COMMIT"]
+    assert store.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)  # there a commit is one sync,
+    assert store.connection.execute("PRAGMA synchronous").fetchone() == (2,)  # and FULL has it before it returns
+
+
+async def test_a_group_stays_open_as_long_as_nobody_minds(store: Store) -> None:
+    journal = begun(store, 3)
+    async with anyio.create_task_group() as group:
+        group.start_soon(journal.serve, lambda: 0.05)
+        journal.outcome(planned(0), CHANGED)
+        await anyio.sleep(0.04)
+        assert journal.commits == 0
+        await journal.intent(planned(1), START)
+        assert journal.commits == 1
+        assert anyio.current_time() < 0.06
+        group.cancel_scope.cancel()
+
+
 async def test_nothing_to_write_is_no_commit(store: Store) -> None:
     journal = begun(store, 1)
     journal.commit()
