@@ -13,7 +13,7 @@ from tests.benchmarks.comparison import nginx, tools
 from tests.benchmarks.comparison.picture import picture
 from tests.benchmarks.comparison.regimes import REGIMES, Regime
 from tests.benchmarks.comparison.rounds import Result, compare
-from tests.benchmarks.comparison.table import table
+from tests.benchmarks.comparison.table import summary, table
 
 _ROUNDS, _QUICK_ROUNDS = 5, 1
 
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = compare(regime, options.rounds or (_QUICK_ROUNDS if options.quick else _ROUNDS), others, options.dir)
         compared.append((regime, results))
         print(table(regime, results), flush=True)
+    print(summary(compared))
     if options.json:
         options.json.write_text(json.dumps({regime.key: _plain(results) for regime, results in compared}, indent=1))
     if options.svg:
@@ -47,7 +48,7 @@ def _plain(results: Sequence[Result]) -> list[dict[str, object]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Compare c1-runner with what one would use otherwise, side by side, against a local nginx.",
-        epilog="Takes about half an hour; nothing leaves this machine once the contenders are installed.",
+        epilog="Takes about a quarter of an hour; nothing leaves this machine once the contenders are installed.",
     )
     parser.add_argument("--quick", action="store_true", help="one round only")
     parser.add_argument("--rounds", type=int, help=f"how many rounds; {_ROUNDS} by default")
