@@ -40,6 +40,7 @@ class _Counter(Generic[Item]):
     """
 
     def __init__(self, workers: int) -> None:
+        self._loop = get_running_loop()
         self._workers = workers
         self._takers: deque[Future[Item]] = deque()
         self._givers: deque[tuple[Item, Future[None]]] = deque()
@@ -54,7 +55,7 @@ class _Counter(Generic[Item]):
                 return
         if not self._workers:
             raise StoppingError("the workers have left")
-        taken: Future[None] = get_running_loop().create_future()
+        taken: Future[None] = self._loop.create_future()
         self._givers.append((item, taken))
         await taken
 
@@ -70,7 +71,7 @@ class _Counter(Generic[Item]):
                 return item
         if self._closed:
             raise StopAsyncIteration
-        taker: Future[Item] = get_running_loop().create_future()
+        taker: Future[Item] = self._loop.create_future()
         self._takers.append(taker)
         return await taker
 

@@ -30,7 +30,7 @@ from runner.model import AttemptClass, Connector, Target, Verdict, is_id
 from runner.operations import Operation
 from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
 from runner.settings import AccessToken, Settings
-from runner.stop import Stop, now
+from runner.stop import Stop
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Client:
         reply = reply._replace(secrets=(token.secret,))
         verdict = classify_reply(reply)
         if log.isEnabledFor(logging.DEBUG):
-            seconds = now() - sent_at
+            seconds = self.turns.now() - sent_at
             log.debug("%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, seconds)
         wait = self.turns.answered(sent_at, verdict, allowance(reply.headers))
         if verdict.throttled:
@@ -212,7 +212,7 @@ class Client:
 
     async def _permission(self, tally: Tally) -> tuple[Token, float]:
         """A token and a turn, both good at this moment; the time of the turn is when the request leaves."""
-        asked_at = now()
+        asked_at = self.turns.now()
         while True:
             try:
                 token = await self._tokens.get()

@@ -5,6 +5,7 @@ moment of sending: a turn reserved ahead would keep an old schedule alive beside
 """
 
 import math
+from asyncio import get_running_loop
 from dataclasses import dataclass
 
 import anyio
@@ -15,7 +16,7 @@ from runner.api.ratelimit import Allowance
 from runner.errors import ExitCode
 from runner.model import AttemptClass, Verdict
 from runner.policy import LimitPolicy, RetryPolicy
-from runner.stop import Stop, now
+from runner.stop import Stop
 
 _LONGEST_PATIENCE = 0.05
 """Seconds that an intent may be held back for others to share its commit."""
@@ -38,9 +39,10 @@ class Turns:
     """Decides for every request when it leaves, and learns from every reply."""
 
     def __init__(self, limits: LimitPolicy, retry: RetryPolicy, stop: Stop) -> None:
+        self.now = get_running_loop().time  # seconds; to find the running loop costs a call of the system each time
         self._retry = retry
         self._stop = stop
-        self._ends_at = math.inf if limits.deadline is None else now() + limits.deadline
+        self._ends_at = math.inf if limits.deadline is None else self.now() + limits.deadline
         self._deadline = limits.deadline
         self._pace = Pace(rate=limits.rate)
         self._outage = Outage(retry)
@@ -54,7 +56,7 @@ class Turns:
 
     def snapshot(self) -> PaceSnapshot:
         """The pace as it is now, for people."""
-        return self._pace.snapshot(now())
+        return self._pace.snapshot(self.now())
 
     @property
     def outage(self) -> bool:
@@ -64,7 +66,7 @@ class Turns:
     async def take(self) -> float:
         """Wait for a turn and take it; returns the time the request leaves. Raises `StoppingError`."""
         self._stop.check()
-        moment = now()
+        moment = self.now()
         if self._queue.locked() or self._delay(moment) > 0:
             moment = await self._wait()
         self._pace.sent(moment)
@@ -75,7 +77,7 @@ class Turns:
         self._waiting += 1
         try:
             async with self._queue:  # first come, first served
-                while (delay := self._delay(moment := now())) > 0:
+                while (delay := self._delay(moment := self.now())) > 0:
                     await self._stop.sleep(min(delay, _LOOK_AGAIN))
                 return moment
         finally:
@@ -88,17 +90,17 @@ class Turns:
 
     def unanswered(self, sent_at: float) -> None:
         """The request that left at `sent_at` got no reply."""
-        moment = now()
+        moment = self.now()
         self._pace.lost(sent_at, moment)
         self._fail(moment)
 
     def unsent(self) -> None:
         """A request could not even be authorized."""
-        self._fail(now())
+        self._fail(self.now())
 
     def answered(self, sent_at: float, verdict: Verdict, allowance: Allowance | None) -> float:
         """A reply has come; returns the seconds its target must wait if it was throttled."""
-        moment = now()
+        moment = self.now()
         if allowance is not None:
             self._pace.hint(
                 moment, remaining=allowance.remaining, reset_after=allowance.reset_after, limit=allowance.limit
