@@ -10,7 +10,7 @@ from runner.errors import UsageError
 _OTHER_FILES = 50
 """Files besides connections: state, reports, streams, libraries."""
 
-_NEW_OBJECTS = 10_000
+_NEW_OBJECTS = 50_000
 """How many more objects there must be before the garbage collector looks for cycles among the young."""
 
 
