@@ -9,7 +9,7 @@ from tests.benchmarks.comparison.rounds import Result
 
 _WIDTH, _LEFT, _RIGHT = 860, 340, 60
 _ROW, _HEAD, _GAP = 22, 46, 26
-_LOW, _HIGH = 0.125, 32.0  # of the scale
+_LOW, _HIGH = 0.06, 64.0  # of the scale
 _TICKS = (0.25, 0.5, 1, 2, 4, 8, 16)
 
 _STYLE = """
