@@ -26,7 +26,7 @@ from runner.pool import Feed, Put, work_through
 from runner.settings import Settings
 from runner.signals import Signals, heed
 from runner.stop import Stop
-from runner.store import Journal, RunRecord, Store
+from runner.store import Journal, PaceLog, RunRecord, Store
 from runner.verify import Doubt, Touched, Verifier, by_app
 from runner.watch import Watch
 
@@ -185,6 +185,7 @@ class Conduct:
         async with anyio.create_task_group() as watchers:
             work = anyio.CancelScope()
             watchers.start_soon(self._commit)
+            watchers.start_soon(self._note_the_pace)
             if self._job.limits.deadline is not None:
                 watchers.start_soon(self._keep_the_deadline, self._job.limits.deadline)
             if self._context.observer.tick_every is not None:
@@ -294,6 +295,20 @@ class Conduct:
     async def _commit(self) -> None:
         with _storage_failure_stops(self._stop):
             await self._journal.serve(self._client.turns.patience)
+
+    async def _note_the_pace(self) -> None:
+        """Keep how the limit was learned, for the report; the last note is made when the work is over."""
+        log = PaceLog(self._journal)
+        begun = anyio.current_time()
+        try:
+            while True:
+                await anyio.sleep(log.pause_after(anyio.current_time() - begun))
+                self._note_pace(log)
+        finally:
+            self._note_pace(log)
+
+    def _note_pace(self, log: PaceLog) -> None:
+        log.note(self._context.wall(), self._client.turns.snapshot().rate, self._client.total.throttled)
 
     async def _tick(self, seconds: float) -> None:
         while True:

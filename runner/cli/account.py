@@ -4,7 +4,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from runner.errors import ExitCode, StorageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
 from runner.report.words import moment_text
-from runner.store import RunRecord, Store, TargetRecord
+from runner.store import RunRecord, Store
 
 _TO_REPEAT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 
@@ -63,7 +63,7 @@ def account(
         record = store.run(result.run_id)
         with undisturbed():
             written = [] if result.abandoned else _write_reports(store, record, reports, hints)
-        _append_step_summary(store, record)
+        _append_step_summary(store, record, hints)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
     except StorageError as error:
@@ -78,35 +78,42 @@ def account(
 
 
 def render_to_stdout(
-    output_format: str, record: RunRecord, targets: Iterable[TargetRecord], hints: Sequence[str] | None = None
+    output_format: str, store: Store, record: RunRecord, commands: Sequence[str] | None = None
 ) -> None:
     """Print a run in a report format, or as the recap for `text`."""
+    targets = store.targets(record)
     if output_format == "text":
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        sys.stdout.write(report.recap(record, targets, hints=hints, color=color))
+        sys.stdout.write(report.recap(record, targets, hints=commands, color=color))
     else:
-        report.render(output_format, record, targets, sys.stdout)
+        report.render(output_format, record, targets, sys.stdout, extras_of(store, record, commands))
 
 
 def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> list[Path]:
     paths = [report.expand(template, record) for template in templates]
-    extras = report.Extras(hints=tuple(hints.after(record, reported=True)))
+    extras = extras_of(store, record, hints.after(record, reported=True))
     for path in paths:
         report.write(path, record, store.targets(record), extras)
     return paths
 
 
-def _append_step_summary(store: Store, record: RunRecord) -> None:
+def extras_of(store: Store, record: RunRecord, commands: Sequence[str] | None = None) -> report.Extras:
+    """What reports for people show besides the targets; without `commands`, the one that makes a report."""
+    return report.Extras(None if commands is None else tuple(commands), tuple(store.pace(record)))
+
+
+def _append_step_summary(store: Store, record: RunRecord, hints: Hints) -> None:
     """On a CI system that asks for a summary in Markdown, it gets one; it is no report that anybody relies on."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as out:
-            report.render("markdown", record, store.targets(record), out)
+            extras = extras_of(store, record, hints.after(record, reported=True))
+            report.render("markdown", record, store.targets(record), out, extras)
 
 
 def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints: Hints, output_format: str) -> None:
     commands = hints.after(record, reported=bool(written))
-    render_to_stdout(output_format, record, store.targets(record), commands)
+    render_to_stdout(output_format, store, record, commands)
     if output_format == "text":
         for path in written:
             click.echo(f"report: {path}")

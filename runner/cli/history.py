@@ -9,7 +9,7 @@ import click
 from runner import report as reports_of
 from runner import units
 from runner.cli import options, state
-from runner.cli.account import render_to_stdout
+from runner.cli.account import extras_of, render_to_stdout
 from runner.cli.table import print_table
 from runner.errors import ExitCode
 from runner.model import Outcome
@@ -37,10 +37,10 @@ def report(run_id: str | None, reports: tuple[str, ...], output_format: str, sta
         record = store.run(run_id)
         for template in reports:
             path = reports_of.expand(template, record)
-            reports_of.write(path, record, store.targets(record))
+            reports_of.write(path, record, store.targets(record), extras_of(store, record))
             click.echo(f"report: {path}")
         if not reports or output_format != "text":
-            render_to_stdout(output_format, record, store.targets(record))
+            render_to_stdout(output_format, store, record)
     return ExitCode.OK
 
 

@@ -4,7 +4,7 @@
 and `check` deal with the templates of report paths, `recap` is the text for standard output.
 """
 
-from runner.report.extras import Extras, PaceSample
+from runner.report.extras import Extras
 from runner.report.files import PLACEHOLDERS, check, expand, write
 from runner.report.formats import FORMATS, render
 from runner.report.recap import recap
@@ -15,7 +15,6 @@ __all__ = [
     "FORMATS",
     "PLACEHOLDERS",
     "Extras",
-    "PaceSample",
     "check",
     "default_hints",
     "expand",

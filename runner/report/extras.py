@@ -2,14 +2,7 @@
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class PaceSample:
-    """The rate limit at one moment of a run."""
-
-    at: float  # seconds since the epoch
-    rate: float | None  # requests per second allowed from now on; None: no limit known
-    refused: int = 0  # requests answered with 429 since the sample before
+from runner.store.records import PaceSample
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,25 @@
 """The durable account of every run: SQLite, in the platform's state directory.
 
-`database` opens and migrates the file, `journal` writes one run as it happens, `records` reads runs back,
-`leases` knows which runs want a connector paused.
+`database` opens and migrates the file, `journal` writes one run as it happens, `pacelog` thins what it
+writes of the pace, `records` reads runs back, `leases` knows which runs want a connector paused.
 """
 
 from runner.store.database import Store
 from runner.store.journal import Journal
 from runner.store.leases import Ending, Hold, Lease, Leases, Standing
-from runner.store.records import RunRecord, TargetRecord
+from runner.store.pacelog import PaceLog
+from runner.store.records import PaceSample, RunRecord, TargetRecord
 
-__all__ = ["Ending", "Hold", "Journal", "Lease", "Leases", "RunRecord", "Standing", "Store", "TargetRecord"]
+__all__ = [
+    "Ending",
+    "Hold",
+    "Journal",
+    "Lease",
+    "Leases",
+    "PaceLog",
+    "PaceSample",
+    "RunRecord",
+    "Standing",
+    "Store",
+    "TargetRecord",
+]

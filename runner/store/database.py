@@ -16,7 +16,7 @@ from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
 from runner.store.locks import under_way
-from runner.store.records import RunRecord, TargetRecord
+from runner.store.records import PaceSample, RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
 Row = TypeVar("Row")
@@ -181,6 +181,11 @@ class Store:
     def targets(self, run: RunRecord) -> Iterator[TargetRecord]:
         """The planned targets of a run in plan order, read one by one from a connection of their own."""
         return self._read(lambda connection: records.targets(connection, run))
+
+    def pace(self, run: RunRecord) -> list[PaceSample]:
+        """How the pace of a run went, in order of time; empty when nothing ever limited it."""
+        with storage_errors(self.path):
+            return records.pace(self.connection, run)
 
     def touched_by_app(self, run: RunRecord) -> Iterator[list[TargetRecord]]:
         """The targets that a run has changed so far, or may have, app by app."""

@@ -181,6 +181,20 @@ class Journal:
         """Record what a look after the run showed of a changed target."""
         self._add(_VERIFIED, (outcome, detail, state_json(after), self._run, seq), None)
 
+    def paces(self) -> list[tuple[float, int]]:
+        """When the pace was sampled so far, and how many answers had asked to slow down by then."""
+        return self._connection.execute(
+            "SELECT at, throttled FROM pace_samples WHERE run = ? ORDER BY at", (self._run,)
+        ).fetchall()
+
+    def pace(self, at: float, rate: float | None, throttled: int) -> None:
+        """Record the pace at one moment; durable with the next group."""
+        self._add("INSERT OR REPLACE INTO pace_samples VALUES (?, ?, ?, ?)", (self._run, at, rate, throttled), None)
+
+    def forget_pace(self, at: float) -> None:
+        """Drop the sample of that moment."""
+        self._add("DELETE FROM pace_samples WHERE run = ? AND at = ?", (self._run, at), None)
+
     async def serve(self, patience: Callable[[], float] = lambda: 0.0) -> None:
         """Commit group after group until cancelled; raises `StorageError` when the disk refuses.
 

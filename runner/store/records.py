@@ -82,6 +82,15 @@ class TargetRecord(NamedTuple):
     after: ConnectorState | None
 
 
+@dataclass(frozen=True, slots=True)
+class PaceSample:
+    """The rate limit at one moment of a run."""
+
+    at: float  # seconds since the epoch
+    rate: float | None  # requests per second allowed from now on; None: no limit known
+    refused: int = 0  # requests answered with 429 since the sample before
+
+
 HELD = f"""(t.released_at IS NULL AND (t.joined_at IS NOT NULL OR t.outcome IN ('changed', 'unknown')
     OR t.detail = '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
 """Whether a pause run still wants its target `t` paused: it has paused it, or may have, or has joined another run."""
@@ -159,6 +168,16 @@ def targets(connection: sqlite3.Connection, run: RunRecord) -> Iterator[TargetRe
     """A run's targets in plan order, one at a time."""
     cursor = connection.execute(f"{_TARGETS} ORDER BY seq", (_OPEN_INTENT, run.run))
     return map(_target, cursor)
+
+
+def pace(connection: sqlite3.Connection, run: RunRecord) -> list[PaceSample]:
+    """How a run's pace went, in order of time."""
+    rows = connection.execute("SELECT at, rate, throttled FROM pace_samples WHERE run = ? ORDER BY at", (run.run,))
+    samples, before = [], 0
+    for at, rate, throttled in rows:
+        samples.append(PaceSample(at, rate, max(throttled - before, 0)))
+        before = throttled
+    return samples
 
 
 def touched_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[list[TargetRecord]]:

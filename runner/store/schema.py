@@ -62,4 +62,13 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE targets ADD COLUMN released_at REAL;    -- this run does not want it paused any more
     CREATE INDEX targets_by_connector ON targets (app_id, connector_id);
     """,
+    """
+    CREATE TABLE pace_samples (
+        run INTEGER NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        at REAL NOT NULL,                   -- seconds since the epoch
+        rate REAL,                          -- requests per second from now on; NULL: nothing limits them
+        throttled INTEGER NOT NULL,         -- answers of the whole run so far that asked to slow down
+        PRIMARY KEY (run, at)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -50,6 +50,18 @@ async def test_row_24_a_limit_far_below_the_workers_fails_no_target(bench: OpenB
         assert len(b.applied()) == 60
 
 
+async def test_how_the_limit_was_learned_is_in_the_store_afterwards(bench: OpenBench) -> None:
+    targets = pairs(60, per_app=20)
+    async with bench(targets, "limit=2/s,burst=1,latency=20ms") as b:
+        result = await b.run(job(targets))
+        run = b.store.run(result.run_id)
+        samples = b.store.pace(run)
+
+        assert sum(sample.refused for sample in samples) == run.throttled > 0
+        assert 1.0 < (samples[-1].rate or 0.0) < 2.5
+        assert run.started_at <= samples[0].at < samples[-1].at <= (run.finished_at or 0.0)
+
+
 @pytest.mark.parametrize("ahead", [-3600.0, 0.0, 3600.0])
 async def test_row_25_a_date_counts_from_the_replys_own_date_whatever_the_local_clock_says(
     bench: OpenBench, ahead: float

@@ -19,12 +19,13 @@ def course(run: RunRecord, spans: Spans, extras: Extras) -> Markup:
     if waited := sum(spans.throttled):
         told += f"; C1 asked to slow down during the work on {count_text(waited)} of them"
     keys = _keys(run, spans)
-    limit = {"limit": "learned limit"} if extras.pace else {}
+    pace = flow(axis, spans, extras.pace)
+    limit = {"limit": "limit, in requests per second"} if 'class="limit"' in pace else {}
     return element(
         "section",
         element("h2", Markup("How it went")),
         _figure("Work on each connector", told, timeline(axis, spans), keys),
-        _figure("Pace", "Connectors finished per second", flow(axis, spans, extras.pace), keys | limit),
+        _figure("Pace", "Connectors finished per second", pace, keys | limit),
         class_="course",
     )
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.model import Outcome, Planned, Result, Target
-from runner.report import Extras, PaceSample, render
+from runner.report import Extras, render
 from runner.report.html import digest, timeline
 from runner.report.html.digest import Spans
 from runner.report.html.markup import element
 from runner.report.html.timeline import pack
 from runner.report.text import plain
-from runner.store import TargetRecord
+from runner.store import PaceSample, TargetRecord
 from tests.unit.report.samples import HOSTILE, START, Sample, entry, hostile, of_every_outcome, recorded, start
 
 VOID = {"meta", "link", "input"}
@@ -169,6 +169,22 @@ def test_the_pace_and_refusals_are_drawn_when_they_are_known(tmp_path: Path) -> 
     assert 'class="limit"' not in without
     assert 'class="limit"' in drawn
     assert drawn.count('class="waited"') == 2
+
+
+def test_a_limit_that_limited_nothing_is_not_drawn(tmp_path: Path) -> None:
+    with recorded(tmp_path, many(60)) as sample:
+        drawn = written(sample, Extras(pace=(PaceSample(START + 1, 900.0, 0),)))
+
+    assert 'class="limit"' not in drawn
+
+
+def test_few_targets_have_a_pace_when_there_is_a_limit_to_compare_it_with(tmp_path: Path) -> None:
+    with recorded(tmp_path, many(12)) as sample:
+        without, drawn = written(sample), written(sample, Extras(pace=(PaceSample(START + 1, 1.0, 3),)))
+
+    assert 'class="flow"' not in without
+    assert 'class="flow"' in drawn
+    assert 'class="limit"' in drawn
 
 
 def test_common_reasons_are_said_once_for_a_group_and_its_count_is_exact(tmp_path: Path) -> None:
