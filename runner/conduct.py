@@ -68,6 +68,9 @@ class Observer:
     def following(self) -> None:
         """What was resumed is syncing; its syncs are followed to their end."""
 
+    def last_pass(self, targets: int) -> None:
+        """The list is through; so many targets, put off meanwhile, get their last try in a moment."""
+
     def verifying(self) -> None:
         """All targets have their outcome; the tenant is asked whether it shows them."""
 
@@ -233,6 +236,7 @@ class Conduct:
     async def _last_pass(self) -> None:
         """What was put off gets its last try, a little later; what the end of the run overtakes is settled."""
         courses = self._executor.put_off
+        self._context.observer.last_pass(len(courses))
 
         async def feed(put: Put[Course]) -> None:
             await self._stop.sleep(self._job.retry.last_pass_delay)

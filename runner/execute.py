@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from runner import trace
 from runner.api.budget import RetryBudget
 from runner.api.client import Client
 from runner.api.retry import is_retryable, persist, retrying, until_spent
@@ -103,15 +104,18 @@ class Executor:
 
     def decide(self, planned: Planned) -> Result | None:
         """The outcome that the state before settles without a request; None: a request is needed."""
+        _trace(planned)
         return decide(self._operation, planned, include_anomalies=self._include_anomalies)
 
     async def repeat(self, planned: Planned) -> None:
         """The same for a target on which the state before has nothing to say any more."""
+        _trace(planned)
         course = Course(planned, planned.since or self._wall(), ambiguous=planned.since is not None)
         await self._carry_out(course, last=False)
 
     async def last_pass(self, course: Course) -> None:
         """Try once more what was put off; after this it has its outcome."""
+        _trace(course.planned)
         await self._carry_out(course, last=True)
 
     def abandon(self, course: Course) -> None:
@@ -154,8 +158,10 @@ class Executor:
 
     def settle(self, planned: Planned, result: Result) -> None:
         """Record a target's outcome."""
+        if trace.target.get() != planned.target[:2]:
+            _trace(planned)
         if log.isEnabledFor(logging.INFO):
-            log.info("%s %s", planned.target, result.outcome, extra={"target": str(planned.target)})
+            log.info("%s %s", planned.target, result.outcome)
         self._journal.outcome(planned, result)
         if self._finished is not None:
             self._finished(planned, result)
@@ -174,6 +180,7 @@ class Executor:
 
     async def _attempt(self, course: Course) -> None:
         course.tries += 1
+        trace.attempt.set(course.attempts + 1)
         guarded = course.planned.marks is not None and course.last is not None
         if course.ambiguous or guarded or (course.last is not None and course.last.status == 409):
             await self._look(course)
@@ -269,6 +276,12 @@ class Executor:
             after=course.read,
             unclear_at=course.unclear_at,
         )
+
+
+def _trace(planned: Planned) -> None:
+    """What is logged from here on belongs to this target."""
+    trace.target.set(planned.target[:2])
+    trace.attempt.set(None)
 
 
 class _Reached(Exception):

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 import anyio
 
-from runner import __version__, units
+from runner import __version__, trace, units
 from runner.api.client import Client
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import InterruptedRunError, RunnerError, UsageError
@@ -42,6 +42,8 @@ async def run(job: Job, context: Context) -> RunResult:
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
     until = _end(job, started_at, windowed=context.windowed)
+    run_id = new_run_id(started_at)
+    trace.run_id.set(run_id)
     async with lock(store.directory, tenant, job.name, now=started_at, wait=context.lock_wait):
         for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
@@ -52,7 +54,6 @@ async def run(job: Job, context: Context) -> RunResult:
                 job, client, stop, include_protected=context.include_protected, told=context.observer.listing
             )
             plan = await _survey(planner, context)
-            run_id = new_run_id(started_at)
             start = start_of(job, context, run_id, started_at, whole=planner.whole)
             journal = store.journal(replace(start, until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
@@ -67,6 +68,7 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
     for them. Raises `UsageError` when the run belongs to another tenant; otherwise as `run`.
     """
     store, tenant = context.store, context.settings.tenant
+    trace.run_id.set(record.run_id)
     if record.tenant != tenant:
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
     async with lock(store.directory, tenant, job.name, now=context.wall(), wait=context.lock_wait):

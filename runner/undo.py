@@ -6,6 +6,7 @@ store: what the run holds ─► reverse order, unclear ones last ─► pool: l
 from collections.abc import Iterable
 from dataclasses import replace
 
+from runner import trace
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import ExitCode, UsageError
 from runner.leasing import Undoing
@@ -53,6 +54,7 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
         if not held:
             return None
         stop, run_id = Stop(), new_run_id(started_at)
+        trace.run_id.set(run_id)
         async with client_of(job, context, stop) as client:
             start = replace(start_of(job, context, run_id, started_at, whole=True), undoes=undone.run)
             undoing = Undoing(store, undone, context.wall)

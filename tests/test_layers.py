@@ -23,11 +23,11 @@ ROOMS = {
     "cli": EVERYTHING,
     "sandbox": "",  # the other side of the wire
     "window": "undo run conduct drain command signals store api stop units errors model policy",
-    "undo": "run conduct leasing targets store stop errors model policy",
+    "undo": "run conduct leasing targets store trace stop errors model policy",
     "command": "signals",
     "receipts": "store errors model",
     "planfile": "run preview conduct store units errors model policy",
-    "run": "planning conduct leasing signals targets store api stop units errors model",
+    "run": "planning conduct leasing signals targets store api trace stop units errors model",
     "preview": "planning discover execute store api settings operations stop errors model",
     "planning": "conduct discover selection targets pool api stop errors model policy",
     "conduct": "aftermath verify leasing execute cadence watch signals pool store api settings "
@@ -37,7 +37,7 @@ ROOMS = {
     "leasing": "execute cadence store api stop errors model policy",
     "discover": "selection pool api stop errors model",
     "verify": "targets pool store api operations stop errors model policy",
-    "execute": "cadence store api operations stop errors model policy",
+    "execute": "cadence store api operations trace stop errors model policy",
     "watch": "stop errors model policy",
     "signals": "",
     "cadence": "stop",
@@ -51,6 +51,7 @@ ROOMS = {
     "selection": "units model",
     "settings": "errors",
     "operations": "model",
+    "trace": "",  # what is being worked on, for log lines
     "stop": "errors",
     "units": "model policy",
     "errors": "model",

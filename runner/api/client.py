@@ -73,6 +73,7 @@ class Client:
         self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
         self.turns = Turns(limits, self._retry, stop)
         self.total = Tally()
+        self._told: list[float] = []  # when each request that was told to wait goes on, on the loop's clock
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -88,6 +89,11 @@ class Client:
     def in_flight(self) -> int:
         """Requests that have a slot: sent, or about to be."""
         return self._concurrency - self._slots.value
+
+    @property
+    def told_to_wait(self) -> tuple[int, float]:
+        """How many requests wait because a 429 told them to, and the seconds until the last of them goes on."""
+        return len(self._told), max(self._told, default=0.0) - anyio.current_time() if self._told else 0.0
 
     async def sign_in(self) -> None:
         """Get a token; raises `AccessError` if the tenant refuses, `ApiError` if it cannot be had."""
@@ -172,7 +178,7 @@ class Client:
                 replays += 1
             elif verdict.status == 429:
                 tally.waited += wait
-                await self._stop.sleep(wait)
+                await self._wait_as_told(wait)
             else:
                 return reply, verdict
 
@@ -181,6 +187,14 @@ class Client:
             self._slots.acquire_nowait()
         else:
             await self._slots.acquire()
+
+    async def _wait_as_told(self, seconds: float) -> None:
+        until = anyio.current_time() + seconds
+        self._told.append(until)
+        try:
+            await self._stop.sleep(seconds)
+        finally:
+            self._told.remove(until)
 
     async def _once(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict, float]:
         """One request; besides reply and verdict, the seconds its target must wait if it was throttled."""

@@ -96,6 +96,11 @@ class Pace:
         self._in_vain = 0  # refusals in a row with nothing accepted in between
         self._quota, self._quota_until = 0, -math.inf
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent and have no answer yet."""
+        return self._in_flight
+
     def delay(self, now: float) -> float:
         """0.0: send now. Else the seconds after which to ask again."""
         free_at = max(self._gate, self._learned.next, self._spacing.next, self._fixed.next)

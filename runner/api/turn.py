@@ -59,6 +59,11 @@ class Turns:
         return self._pace.snapshot(self.now())
 
     @property
+    def in_flight(self) -> int:
+        """Requests that were sent and have no answer yet."""
+        return self._pace.in_flight
+
+    @property
     def outage(self) -> bool:
         """Whether the tenant is taken to be down."""
         return self._outage.open

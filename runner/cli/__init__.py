@@ -42,5 +42,9 @@ def _traceback() -> str:
 
 
 def _complain(message: str, code: int, prefix: str = "c1-runner: ") -> int:
-    print(f"{prefix}{message}", file=sys.stderr)
+    logs = sys.modules.get("runner.cli.logs")  # imported by the commands that log; the others start without it
+    if logs is not None and prefix:
+        logs.notice(message)
+    else:
+        print(f"{prefix}{message}", file=sys.stderr)
     return code

@@ -1,6 +1,7 @@
 """What a finished run leaves behind: the report files, the recap on stdout, the exit code."""
 
 import contextlib
+import logging
 import os
 import shlex
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from runner import report
+from runner import report, trace
+from runner.cli.logs import notice
 from runner.cli.process import undisturbed
 from runner.errors import ExitCode, StorageError
 from runner.model import OperationName, Outcome, RunResult
@@ -58,6 +60,7 @@ def account(
     store: Store, result: RunResult, reports: Sequence[str], hints: Hints, *, output_format: str, quiet: bool
 ) -> int:
     """Write the reports and print the recap, both from the store; returns the exit code of the process."""
+    trace.run_id.set(result.run_id)
     exit_code = result.exit_code
     try:
         record = store.run(result.run_id)
@@ -67,13 +70,13 @@ def account(
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
     except StorageError as error:
-        click.echo(f"c1-runner: {error}", err=True)
+        notice(str(error), level=logging.ERROR)
         exit_code = ExitCode.STORAGE
     _say_what_is_missing(result)
     if result.stopped is not None:
-        click.echo(f"c1-runner: {'partial' if result.partial else 'stopped'}: {result.stopped}", err=True)
+        notice(f"{'partial' if result.partial else 'stopped'}: {plain(result.stopped)}")
     if result.abandoned and reports:
-        click.echo(f"c1-runner: no report was written; `c1-runner report {result.run_id}` makes it", err=True)
+        notice(f"no report was written; `c1-runner report {result.run_id}` makes it")
     return exit_code
 
 
@@ -125,6 +128,5 @@ def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints
 def _say_what_is_missing(result: RunResult) -> None:
     """What is known and could not be recorded, for whoever has to go on by hand."""
     if result.unwritten:
-        click.echo("c1-runner: these outcomes are known, but could not be recorded:", err=True)
-        for line in result.unwritten:
-            click.echo(f"  {plain(line)}", err=True)
+        lines = "".join(f"\n  {plain(line)}" for line in result.unwritten)
+        notice(f"these outcomes are known, but could not be recorded:{lines}", level=logging.ERROR)

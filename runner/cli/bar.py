@@ -1,55 +1,75 @@
-"""The bar on a terminal, drawn by rich; imported where there is one."""
+"""Two lines on the terminal that say how far a run is, in as many columns as there are; drawn with rich."""
+
+import io
+import time
+from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from runner.cli.counting import Counting
 
-_FEW = 10
-"""So many targets must be done before the time that is left can be told."""
+_SHARE, _LEAST, _MOST = 4, 8, 50
+"""The bar has this part of the line, whatever stands beside it, and so many columns; or it is left out."""
+
+_BETWEEN = " · "
 
 
-def bar(counting: Counting) -> Progress:
-    """A bar that shows what `counting` knows whenever it is drawn; gone when the run is over."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        _HowFar(counting),
-        TimeElapsedColumn(),
-        _TimeLeft(counting),
-        _State(counting),
-        console=Console(stderr=True),
-        transient=True,
-        expand=True,
-        auto_refresh=False,  # its thread would look at the run from outside the event loop
-    )
+class Picture:
+    """Draws what `counting` knows; `__call__` with the columns there are."""
 
-
-class _Column(ProgressColumn):
     def __init__(self, counting: Counting) -> None:
-        super().__init__()
         self._counting = counting
+        # It makes text alone: when something reaches the terminal is not rich's business here.
+        self._console = Console(file=io.StringIO(), force_terminal=True, highlight=False)
+
+    def __call__(self, width: int) -> Sequence[str]:
+        """The two lines, each shorter than `width`."""
+        counting, room = self._counting, width - 1
+        bar = self._bar(min(room // _SHARE, _MOST))
+        words = (
+            (counting.progress, "bold"),
+            (counting.trouble, "red"),
+            (counting.left, ""),
+            (_clock(time.monotonic() - counting.begun), "dim"),
+        )
+        first = bar + _fitting(words, room - len(bar))
+        second = _fitting([(counting.waiting, "yellow"), *((words, "dim") for words in counting.work)], room)
+        return [self._ansi(first), self._ansi(second)]
+
+    def failure(self, outcome: str, text: str) -> str:
+        """A line about a target that went wrong; `text` is plain."""
+        return self._ansi(Text.assemble((f"{outcome}:", "red"), f" {text}"))
+
+    def _bar(self, width: int) -> Text:
+        counting = self._counting
+        if width < _LEAST or counting.growing or not counting.total:
+            return Text()
+        done = width * counting.done // counting.total
+        rest = " " if self._console.no_color else "━"
+        return Text.assemble(("━" * done, "green"), (rest * (width - done), "bright_black"), "  ")
+
+    def _ansi(self, text: Text) -> str:
+        with self._console.capture() as captured:
+            self._console.print(text, end="", soft_wrap=True)
+        return captured.get()
 
 
-class _HowFar(_Column):
-    def render(self, task: Task) -> Text:
-        bad = self._counting.bad
-        return Text.assemble(self._counting.progress, (f", {bad} bad" if bad else "", "red"), no_wrap=True)
+def _fitting(parts: Sequence[tuple[str, str]], room: int) -> Text:
+    """As many of the parts as there is room for, from the first one on; that one is cut if it must be."""
+    line = Text()
+    for words, style in parts:
+        if not words:
+            continue
+        part = Text.assemble(_BETWEEN if line else "", (words, style))
+        if line and line.cell_len + part.cell_len > room:
+            break
+        line.append_text(part)
+    line.truncate(room, overflow="ellipsis")
+    return line
 
 
-class _TimeLeft(_Column):
-    """Told only when it can be: the plan is known to its end, and some of it is done."""
-
-    def render(self, task: Task) -> Text:
-        done, elapsed = self._counting.done, task.elapsed
-        if self._counting.growing or done < _FEW or not elapsed or done >= self._counting.total:
-            return Text("")
-        seconds = int(elapsed / done * (self._counting.total - done))
-        minutes, seconds = divmod(seconds, 60)
-        return Text(f"{minutes}:{seconds:02} left", no_wrap=True)
-
-
-class _State(_Column):
-    def render(self, task: Task) -> Text:
-        return Text(self._counting.state, style="yellow", overflow="ellipsis", no_wrap=True)
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

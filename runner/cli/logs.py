@@ -3,8 +3,11 @@
 import json
 import logging
 import re
-import sys
 from datetime import UTC, datetime
+
+from runner import trace
+from runner.cli.screen import say
+from runner.report.text import json_safe, plain
 
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(bearer|dpop)(?:\s|%20|\+)+[A-Za-z0-9._~+/=%-]{8,}"), r"\1 [redacted]"),
@@ -30,29 +33,58 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """One line, whatever stands in it; a traceback keeps its own."""
+        return plain(super().formatMessage(record))
+
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        target = trace.target.get()
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
+            "run_id": trace.run_id.get(),
+            "target": target and "/".join(target),
+            "attempt": trace.attempt.get(),
             "message": redact(record.getMessage()),
         }
-        line |= {name: value for name in _FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["traceback"] = redact(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False)
+        return json_safe(json.dumps(line, ensure_ascii=False))
 
 
-_FIELDS = ("run_id", "target", "attempt")
+class _Above(logging.Handler):
+    """Puts each line on stderr, above what progress has drawn there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Format and say it; a log that cannot be written ends no run."""
+        try:
+            say(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+
+_for_machines = False
+
+
+def notice(message: str, *, level: int = logging.WARNING) -> None:
+    """Say on stderr what somebody must know whatever the level: as a JSON line, if the log consists of these."""
+    if _for_machines:
+        record = logging.LogRecord("c1-runner", level, "", 0, message, None, None)
+        say(_Json().format(record))
+    else:
+        say(f"c1-runner: {message}")
 
 
 def configure(*, verbose: int, quiet: bool, log_format: str) -> None:
     """Set up the root logger; repeated -v and --quiet choose the level."""
-    handler = logging.StreamHandler(sys.stderr)
+    global _for_machines
+    _for_machines = log_format == "json"
+    handler = _Above()
     text = "%(asctime)s %(levelname)-7s %(message)s"
-    handler.setFormatter(_Json() if log_format == "json" else _Text(text, "%H:%M:%S"))
+    handler.setFormatter(_Json() if _for_machines else _Text(text, "%H:%M:%S"))
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for library in ("asyncio", "filelock"):

@@ -1,165 +1,185 @@
-"""Progress on stderr: a bar on a terminal, a line a minute elsewhere, JSON for programs, or nothing."""
+"""Progress on stderr: two lines that change on a terminal, a line a minute elsewhere, JSON for programs, or nothing."""
 
 import json
+import os
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from runner.api.client import Client
-from runner.cli.counting import BAD, Counting, Silent, say
+from runner.cli.counting import BAD, Counting, Silent, abrupt_text, asked_to_stop_text, interrupted_text
+from runner.cli.screen import Live, say
 from runner.model import Planned, Result
-from runner.report.text import plain, shortened
+from runner.report.text import json_safe, plain, shortened
+from runner.store import RunRecord
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from runner.cli.bar import Picture
 
 LINE_EVERY = 60.0
 """Seconds between lines where there is no terminal."""
 
 
 class Lines(Counting):
-    """A line a minute; `chatty` adds one at the start and one at the end."""
-
-    def __init__(self, *, chatty: bool) -> None:
-        super().__init__()
-        self._chatty = chatty
-        self._next = time.monotonic() + LINE_EVERY
-
-    def listing(self, apps: int, connectors: int) -> None:
-        """Say how far the listing is when a minute is over."""
-        super().listing(apps, connectors)
-        if not self.run_id and time.monotonic() >= self._next:
-            self._next += LINE_EVERY
-            say(f"listing: {self.progress}")
-
-    def started(self, run_id: str, total: int, client: Client) -> None:
-        """Say what begins, if asked to."""
-        super().started(run_id, total, client)
-        if self._chatty:
-            say(f"run {run_id}: {total or 'a selection of'} connectors")
+    """A line at the start, one a minute, one at the end."""
 
     tick_every = 1.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = time.monotonic() + LINE_EVERY
+
+    def started(self, run_id: str, total: int, client: Client) -> None:
+        """Say what begins."""
+        super().started(run_id, total, client)
+        say(f"run {run_id}: {_connectors(total)}")
+
     def tick(self) -> None:
         """Say how far it is when a minute is over."""
+        super().tick()
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LINE_EVERY
-            self._say_how_far()
+            self._say(f"{self.progress} done", self.trouble, self.waiting, *self.work, self.left)
 
     def __exit__(self, *_: object) -> None:
-        if self._chatty:
-            self._say_how_far()
+        if self.run_id:
+            self._say(f"{self.progress} done", self.trouble)
 
-    def _say_how_far(self) -> None:
-        extra = "".join(
-            f", {words}" for words in (f"{self.bad} failed or unknown" if self.bad else "", self.state) if words
-        )
-        say(f"run {self.run_id}: {self.progress} done{extra}")
+    def _say(self, *words: str) -> None:
+        say(f"run {self.run_id}: {', '.join(filter(None, words))}")
 
 
-class JsonLines(Silent):
-    """An object per event."""
+def _connectors(total: int) -> str:
+    if not total:
+        return "a selection of connectors"
+    return f"{total} connector{'' if total == 1 else 's'}"
+
+
+class JsonLines(Counting):
+    """An object per event, and one a minute that says how far it is."""
+
+    tick_every = 1.0
 
     def __init__(self) -> None:
-        self._whole = True
+        super().__init__()
+        self._next = time.monotonic() + LINE_EVERY
 
     def started(self, run_id: str, total: int, client: Client) -> None:
         """The run begins."""
-        say(json.dumps({"event": "started", "run_id": run_id, "targets": total}))
+        super().started(run_id, total, client)
+        self._say("started", targets=total)
 
     def planned(self, total: int, *, whole: bool) -> None:
-        """The plan begins to grow, or is known to its end; not every target that is found."""
-        if whole is not self._whole:
-            self._whole = whole
-            say(json.dumps({"event": "planned", "targets": total, "whole": whole}))
+        """The plan is known to its end."""
+        super().planned(total, whole=whole)
+        if whole:
+            self._say("planned", targets=total)
 
     def finished(self, planned: Planned, result: Result) -> None:
         """A target is done."""
-        line = {"event": "finished", "target": str(planned.target), "outcome": result.outcome, "error": result.error}
-        say(json.dumps(line))
+        super().finished(planned, result)
+        self._say(
+            "finished",
+            target=str(planned.target),
+            name=planned.connector_name,
+            outcome=result.outcome,
+            error=result.error,
+            done=self.done,
+            targets=self.total,
+        )
+
+    def tick(self) -> None:
+        """How far it is, when a minute is over."""
+        super().tick()
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LINE_EVERY
+            self._say(
+                "progress", done=self.done, targets=self.total, bad=self.bad, state=self.waiting or ", ".join(self.work)
+            )
+
+    def last_pass(self, targets: int) -> None:
+        """The list is through."""
+        super().last_pass(targets)
+        self._say("last_pass", targets=targets)
 
     def verifying(self) -> None:
         """All targets are done."""
-        say(json.dumps({"event": "verifying"}))
+        super().verifying()
+        self._say("verifying")
+
+    def following(self) -> None:
+        """What was resumed is syncing."""
+        super().following()
+        self._say("following")
+
+    def abrupt(self, record: RunRecord) -> None:
+        """An earlier run left things open."""
+        self._say("abrupt", earlier=record.run_id, message=abrupt_text(record))
+
+    def asked_to_stop(self, signal_name: str) -> None:
+        """A signal was heard that ends nothing yet."""
+        self._say("asked_to_stop", signal=signal_name, message=asked_to_stop_text(signal_name))
+
+    def interrupted(self, signal_name: str, in_flight: int) -> None:
+        """A signal was heard."""
+        self._say("interrupted", signal=signal_name, message=interrupted_text(signal_name, in_flight))
+
+    def __exit__(self, *_: object) -> None:
+        if self.run_id:
+            self._say("ended", done=self.done, targets=self.total, bad=self.bad)
+
+    def _say(self, event: str, **facts: Any) -> None:
+        say(json_safe(json.dumps({"event": event, "run_id": self.run_id or None} | facts, ensure_ascii=False)))
 
 
 class Bar(Counting):
-    """A bar; above it each failure as it comes, in it what the run is waiting for."""
+    """Two lines that change in their place; above them each failure as it comes."""
+
+    tick_every = 0.2
 
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._next_look = 0.0
-
-    tick_every = 0.2
-
-    def tick(self) -> None:
-        """Draw it anew: a wait is counted down even when nothing happens."""
-        if self._bar is not None:
-            self._bar.refresh()
+        self._picture: Picture | None = None
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        from runner.cli.bar import bar
+        from runner.cli.bar import Picture
 
-        self._bar = self._stack.enter_context(bar(self))
+        self._picture = Picture(self)
+        self._live = self._stack.enter_context(Live(self._picture))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def listing(self, apps: int, connectors: int) -> None:
-        """Show that the plan is being made."""
-        super().listing(apps, connectors)
-        if self._bar is not None and self._task is None:
-            self._task = self._bar.add_task("listing", total=None)
-        now = time.monotonic()
-        if self._bar is not None and not self.run_id and now >= self._next_look:
-            self._next_look = now + self.tick_every
-            self._bar.refresh()
-
-    def started(self, run_id: str, total: int, client: Client) -> None:
-        """Draw the bar."""
-        super().started(run_id, total, client)
-        if self._bar is not None and self._task is not None:
-            self._bar.remove_task(self._task)
-        if self._bar is not None:
-            self._task = self._bar.add_task("", total=total or None)
-
-    def planned(self, total: int, *, whole: bool) -> None:
-        """Lengthen the bar."""
-        super().planned(total, whole=whole)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, total=total)
+    def tick(self) -> None:
+        """Draw it anew: a wait is counted down even when nothing happens."""
+        super().tick()
+        if self._live is not None and self.run_id:
+            self._live.refresh()
 
     def finished(self, planned: Planned, result: Result) -> None:
-        """Move the bar on; a failure gets a line of its own above it."""
+        """A failure gets a line of its own, which stays."""
         super().finished(planned, result)
-        if self._bar is None or self._task is None:
-            return
-        self._bar.update(self._task, advance=1)
-        if result.outcome in BAD:
+        if self._picture is not None and result.outcome in BAD:
             name = f"{shortened(planned.connector_name, 60)}  " if planned.connector_name else ""
-            why = plain(result.error or result.detail or "")
-            self._bar.console.print(
-                f"{result.outcome}: {name}{planned.target}: {why}", markup=False, highlight=False, soft_wrap=True
-            )
-
-    def verifying(self) -> None:
-        """Say what goes on after the last target."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description="verifying")
+            why = plain(result.error or result.detail or "no reason is recorded")
+            say(self._picture.failure(result.outcome, f"{name}{planned.target}: {why}"))
 
 
-def observer(kind: str, *, quiet: bool) -> Silent:
-    """The observer for `--progress`; use it as a context manager around the run."""
+def observer(kind: str, *, quiet: bool, log_format: str = "text") -> Silent:
+    """The observer for `--progress`; use it as a context manager around the run.
+
+    A bar needs a terminal that can move its cursor: without one there are lines, JSON if the log is.
+    """
     if quiet or kind == "none":
         return Silent()
     if kind == "json":
         return JsonLines()
-    if kind == "bar" or (kind == "auto" and sys.stderr.isatty()):
+    if kind in ("auto", "bar") and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return Bar()
-    return Lines(chatty=kind == "text")
+    return JsonLines() if kind == "auto" and log_format == "json" else Lines()

@@ -17,7 +17,7 @@ from runner import window as engine
 from runner.cli import options, state
 from runner.cli.account import Hints, account
 from runner.cli.carry_out import context, prepare
-from runner.cli.counting import say
+from runner.cli.logs import notice
 from runner.cli.process import spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
@@ -167,7 +167,7 @@ class _Desk(engine.Desk):
 
     def say(self, text: str) -> None:
         if not self._manner.quiet:
-            say(f"c1-runner: {plain(text)}")
+            notice(plain(text))
 
     def type_next(self, command: str) -> str:
         return self._hints.command(f"c1-runner {command}")

@@ -1,5 +1,6 @@
 """Log lines for people and for machines, without a secret in them."""
 
+import contextvars
 import json
 import logging
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner import trace
 from runner.cli import logs
 
 TOKEN = "canary-4f9a.eyJzdWIiOiJ4In0.c2ln_bmF0-dXJl"
@@ -136,18 +138,51 @@ def test_a_line_for_machines_is_one_json_object(
     root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure(verbose=1, quiet=False, log_format="json")
-    logging.getLogger("runner.execute").warning("two\nlines, %s", "é", extra={"run_id": "r1", "target": "app1/con1"})
-    (line,) = logged(capsys).splitlines()
-    document = json.loads(line)
+
+    def work() -> None:
+        trace.run_id.set("r1")
+        logging.getLogger("runner").info("begun")
+        trace.target.set(("app1", "con1"))
+        trace.attempt.set(2)
+        logging.getLogger("runner.execute").warning("two\nlines, %s", "é\u202e")
+
+    contextvars.copy_context().run(work)
+    printed = logged(capsys)
+    begun, document = (json.loads(line) for line in printed.splitlines())
 
     assert document.pop("time").endswith("+00:00")
     assert document == {
         "level": "warning",
         "logger": "runner.execute",
-        "message": "two\nlines, é",
         "run_id": "r1",
         "target": "app1/con1",
+        "attempt": 2,
+        "message": "two\nlines, é\u202e",
     }
+    assert (begun["run_id"], begun["target"], begun["attempt"]) == ("r1", None, None)
+    assert "\u202e" not in printed
+
+
+def test_what_must_be_known_is_a_json_line_among_json_lines(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(verbose=0, quiet=True, log_format="json")
+    logs.notice("stopped: the deadline has passed")
+    logs.configure(verbose=0, quiet=True, log_format="text")
+    logs.notice("stopped: the deadline has passed")
+    first, second = logged(capsys).splitlines()
+
+    assert json.loads(first)["message"] == "stopped: the deadline has passed"
+    assert second == "c1-runner: stopped: the deadline has passed"
+
+
+def test_a_line_for_people_is_one_line_whatever_stands_in_it(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(verbose=0, quiet=False, log_format="text")
+    logging.getLogger("runner").warning("no app fits %s", "Okta\n\x1b[2J")
+
+    assert logged(capsys).splitlines()[0].endswith("no app fits Okta\\n\\x1b[2J")
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line a minute elsewhere, nothing in between."""
+"""Progress on stderr: two lines that change on a terminal, a line a minute elsewhere, JSON for programs."""
 
 import io
 import json
@@ -36,7 +36,8 @@ class Closed(io.StringIO):
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Set `now` to let time pass."""
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    for module in (progress, counting):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -50,7 +51,8 @@ async def client() -> Client:
     [
         ("auto", False, True, progress.Bar),
         ("auto", False, False, progress.Lines),
-        ("bar", False, False, progress.Bar),
+        ("bar", False, True, progress.Bar),
+        ("bar", False, False, progress.Lines),
         ("text", False, True, progress.Lines),
         ("none", False, True, counting.Silent),
         ("json", False, True, progress.JsonLines),
@@ -61,14 +63,29 @@ def test_the_observer_is_chosen_by_option_and_terminal(
     monkeypatch: pytest.MonkeyPatch, kind: str, quiet: bool, terminal: bool, expected: type
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
+    monkeypatch.setenv("TERM", "xterm")
 
     assert type(progress.observer(kind, quiet=quiet)) is expected
 
 
-async def test_lines_come_once_a_minute_with_what_is_done_and_what_failed(
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert type(progress.observer("auto", quiet=False)) is progress.Lines
+
+
+def test_progress_beside_a_log_for_machines_is_for_machines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    assert type(progress.observer("auto", quiet=False, log_format="json")) is progress.JsonLines
+    assert type(progress.observer("text", quiet=False, log_format="json")) is progress.Lines
+
+
+async def test_lines_come_at_the_start_once_a_minute_and_at_the_end(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
 ) -> None:
-    with progress.Lines(chatty=False) as shown:
+    with progress.Lines() as shown:
         shown.started("r1", 100, client)
         for number in range(100):
             clock.now += 2
@@ -76,146 +93,148 @@ async def test_lines_come_once_a_minute_with_what_is_done_and_what_failed(
             shown.tick()
     lines = capsys.readouterr().err.splitlines()
 
-    assert lines == [
+    assert lines[0] == "run r1: 100 connectors"
+    assert [line.partition(", 0.0/s")[0] for line in lines[1:-1]] == [
         "run r1: 30 of 100 done, 3 failed or unknown",
         "run r1: 60 of 100 done, 6 failed or unknown",
         "run r1: 90 of 100 done, 9 failed or unknown",
     ]
-
-
-async def test_a_short_run_prints_no_line(
-    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
-) -> None:
-    with progress.Lines(chatty=False) as shown:
-        shown.started("r1", 100, client)
-        for _ in range(100):
-            clock.now += 0.5
-            shown.finished(PLANNED, CHANGED)
-            shown.tick()
-
-    assert capsys.readouterr().err == ""
+    assert [line.rpartition(", ")[2] for line in lines[1:-1]] == [
+        "about 3 min left",
+        "about 2 min left",
+        "about 20 s left",
+    ]
+    assert lines[-1] == "run r1: 100 of 100 done, 10 failed or unknown"
 
 
 async def test_a_reader_of_stderr_that_left_ends_no_run(
     clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
-    with progress.Lines(chatty=False) as shown:
+    with progress.Lines() as shown:
         shown.started("r1", 2, client)
         monkeypatch.setattr(sys, "stderr", Closed())
         clock.now += 61
         shown.tick()
 
 
-async def test_lines_that_were_asked_for_begin_and_end_the_run(
-    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
-) -> None:
-    with progress.Lines(chatty=True) as shown:
+async def test_a_selection_says_how_much_is_found_so_far(capsys: pytest.CaptureFixture[str], client: Client) -> None:
+    with progress.Lines() as shown:
         shown.started("r1", 0, client)
+        assert shown.progress == "looking for connectors"
         shown.planned(2, whole=False)
         shown.finished(PLANNED, CHANGED)
+        assert shown.progress == "1 of 2 found so far"
+        shown.planned(2, whole=True)
 
     assert capsys.readouterr().err.splitlines() == [
         "run r1: a selection of connectors",
-        "run r1: 1 of 2 found so far done",
+        "run r1: 1 of 2 done",
     ]
 
 
-async def test_a_listing_that_takes_long_is_told_before_there_is_a_run(
+async def test_json_lines_are_an_object_each(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
 ) -> None:
-    shown = progress.Lines(chatty=False)
-    with shown:
-        shown.listing(1, 2)
+    with progress.JsonLines() as shown:
+        shown.started("r1", 0, client)
+        shown.planned(1, whole=False)
+        shown.planned(1, whole=True)
+        shown.finished(PLANNED._replace(connector_name="Okta\x1b[2J\u202e"), FAILED)
         clock.now += 61
-        shown.listing(300, 1200)
-        shown.listing(301, 1201)
-        shown.started("r1", 0, client)
-        shown.planned(0, whole=False)
-        assert shown.progress == "0 of 0 found so far"
-
-    assert capsys.readouterr().err == "listing: 1,200 connectors in 300 apps found so far\n"
-
-
-async def test_a_bar_shows_the_listing_and_then_the_run(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    with progress.Bar() as shown:
-        shown.listing(300, 1200)
-        before = terminal.getvalue()
-        shown.started("r1", 3, client)
-        shown.finished(PLANNED, CHANGED)
         shown.tick()
-
-    assert "listing" in before
-    assert "1,200 connectors in 300 apps" in before
-    assert "1 of 3" in terminal.getvalue().removeprefix(before)
-
-
-async def test_json_says_when_a_plan_that_grows_is_known_to_its_end(
-    capsys: pytest.CaptureFixture[str], client: Client
-) -> None:
-    with progress.JsonLines() as shown:
-        shown.started("r1", 0, client)
-        for total in range(3):
-            shown.planned(total, whole=False)
-        shown.planned(2, whole=True)
-    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-
-    assert events[1:] == [
-        {"event": "planned", "targets": 0, "whole": False},
-        {"event": "planned", "targets": 2, "whole": True},
-    ]
-
-
-async def test_json_lines_are_an_object_each(capsys: pytest.CaptureFixture[str], client: Client) -> None:
-    with progress.JsonLines() as shown:
-        shown.started("r1", 1, client)
-        shown.finished(PLANNED, FAILED)
+        shown.last_pass(1)
         shown.verifying()
-    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        shown.interrupted("SIGTERM", 1)
+    printed = capsys.readouterr().err
+    events = [json.loads(line) for line in printed.splitlines()]
 
-    assert [event["event"] for event in events] == ["started", "finished", "verifying"]
-    assert events[1] == {"event": "finished", "target": "app1/con1", "outcome": "failed", "error": None}
-
-
-async def test_a_bar_counts_names_failures_and_says_what_goes_on(
-    monkeypatch: pytest.MonkeyPatch, client: Client
-) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    with progress.Bar() as shown:
-        shown.started("20261123-170000-abc123", 3, client)
-        shown.finished(PLANNED, CHANGED)
-        shown.finished(PLANNED._replace(connector_name="[red]Okta\x1b[2J"), FAILED)
-        shown.tick()
-        shown.verifying()
-        shown.tick()
-    drawn = terminal.getvalue()
-
-    assert "2 of 3, 1 bad" in drawn.replace("\x1b[31m", "").replace("\x1b[0m", "")
-    assert "failed: [red]Okta\\x1b[2J  app1/con1" in drawn
-    assert "verifying" in drawn
+    assert [event["event"] for event in events] == [
+        "started", "planned", "finished", "progress", "last_pass", "verifying", "interrupted", "ended",
+    ]  # fmt: skip
+    assert {event["run_id"] for event in events} == {"r1"}
+    assert events[2] == {
+        "event": "finished",
+        "run_id": "r1",
+        "target": "app1/con1",
+        "name": "Okta\x1b[2J\u202e",
+        "outcome": "failed",
+        "error": None,
+        "done": 1,
+        "targets": 1,
+    }
+    assert (events[-1]["done"], events[-1]["bad"]) == (1, 1)
+    assert "\x1b" not in printed
+    assert "\u202e" not in printed
 
 
 async def test_what_the_run_waits_for_is_said_in_words(client: Client) -> None:
-    shown = progress.Bar()
-    assert shown.state == ""
+    shown = counting.Counting()
+    assert (shown.waiting, shown.work) == ("", [])
 
     shown.started("r1", 3, client)
-    assert shown.state == ""
+    assert (shown.waiting, shown.work) == ("", [])
 
     verdict = classify_reply(Reply(429, {"retry-after": "12"}))
     for _ in range(2):
         client.turns.answered(await client.turns.take(), verdict, None)
-    assert shown.state == "the tenant asks to wait 12 s"
+    assert shown.waiting == "server asks for 12 s"
+    assert shown.work == ["limit about 0.5/s"]
+
+    shown.last_pass(3)
+    assert shown.waiting == "server asks for 12 s"
+
+
+async def test_what_is_in_flight_and_what_was_sent_again_is_told(client: Client, clock: SimpleNamespace) -> None:
+    shown = counting.Counting()
+    shown.started("r1", 3, client)
+    await client.turns.take()
+    client.total.requests, client.total.retries = 40, 4
+    clock.now += 4
+    shown.tick()
+
+    assert shown.work == ["10/s", "1 in flight", "4 sent again"]
+
+
+async def test_an_outage_is_told_and_no_time_is_promised(client: Client, clock: SimpleNamespace) -> None:
+    shown = counting.Counting()
+    shown.started("r1", 1000, client)
+    for _ in range(100):
+        clock.now += 1
+        shown.finished(PLANNED, CHANGED)
+        shown.tick()
+    assert shown.left == "about 15 min left"
+
+    for _ in range(20):
+        client.turns.unsent()
+    assert shown.waiting == "no answer from the tenant: one request every 30 s until there is"
+    assert shown.left == ""
+
+
+async def test_no_time_is_promised_before_the_plan_is_known_or_after_the_list(
+    client: Client, clock: SimpleNamespace
+) -> None:
+    shown = counting.Counting()
+    shown.started("r1", 0, client)
+    shown.planned(100, whole=False)
+    for _ in range(20):
+        clock.now += 1
+        shown.finished(PLANNED, CHANGED)
+        shown.tick()
+    assert shown.left == ""
+
+    shown.planned(100, whole=True)
+    assert shown.left == "about 2 min left"
+
+    shown.verifying()
+    assert shown.left == ""
+    assert shown.waiting == "asking the tenant whether it shows the changes"
 
 
 async def test_the_silent_one_says_nothing(capsys: pytest.CaptureFixture[str], client: Client) -> None:
     with counting.Silent() as shown:
         shown.started("r1", 3, client)
         shown.finished(PLANNED, FAILED)
+        shown.last_pass(1)
         shown.verifying()
 
     assert capsys.readouterr() == ("", "")
