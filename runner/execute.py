@@ -275,6 +275,7 @@ class Executor:
             finished_at=self._wall(),
             after=course.read,
             unclear_at=course.unclear_at,
+            waited=course.tally.waited,
         )
 
 

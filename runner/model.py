@@ -257,6 +257,7 @@ class Result(NamedTuple):
     finished_at: float | None = None
     after: ConnectorState | None = None
     unclear_at: float | None = None  # when a request last got no clear answer: it may still take effect
+    waited: float = 0.0  # seconds it was held back by the tenant's limit: for a turn, or as a 429 asked
 
 
 @dataclass(frozen=True, slots=True)

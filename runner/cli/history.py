@@ -13,7 +13,9 @@ from runner.cli.account import extras_of, render_to_stdout
 from runner.cli.table import print_table
 from runner.errors import ExitCode
 from runner.model import Outcome
-from runner.report.text import shortened
+from runner.report.document import duration
+from runner.report.text import plain, shortened
+from runner.report.words import duration_text
 from runner.store import RunRecord, Store
 
 
@@ -79,7 +81,9 @@ def diff(state_dir: Path | None, older: str, newer: str) -> int:
       c1-runner runs diff 20261122-0215 20261123-0215
     """
     with Store(state.directory(state_dir)) as store:
-        first, second = ({row.target[:2]: row for row in store.targets(store.run(run_id))} for run_id in (older, newer))
+        records = [store.run(run_id) for run_id in (older, newer)]
+        first, second = ({row.target[:2]: row for row in store.targets(record)} for record in records)
+    older, newer = (record.run_id for record in records)
     rows = []
     for key in sorted(first.keys() | second.keys()):
         before, after = first.get(key), second.get(key)
@@ -117,17 +121,20 @@ def prune(state_dir: Path | None, keep: float) -> int:
     return ExitCode.OK
 
 
-_HEADER = ("RUN", "STARTED (UTC)", "JOB", "OPERATION", "TENANT", "TARGETS", "RESULT", "EXIT")
+_HEADER = ("RUN", "STARTED (UTC)", "TOOK", "BY", "JOB", "OPERATION", "TENANT", "TARGETS", "RESULT", "EXIT")
 
 
 def _row(record: RunRecord) -> tuple[str, ...]:
     result = ", ".join(f"{record.counts[outcome]} {outcome}" for outcome in Outcome if record.counts[outcome])
+    took = duration(record.started_at, record.finished_at)
     return (
         record.run_id,
         f"{datetime.fromtimestamp(record.started_at, UTC):%Y-%m-%d %H:%M:%S}",
-        record.job_name,
+        "-" if took is None else duration_text(took),
+        shortened(f"{record.user}@{record.host}", 40),
+        shortened(record.job_name, 40),
         record.operation,
-        record.tenant,
+        plain(record.tenant),
         str(record.planned),
         result,
         "-" if record.exit_code is None else str(record.exit_code),

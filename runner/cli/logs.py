@@ -69,13 +69,13 @@ class _Above(logging.Handler):
 _for_machines = False
 
 
-def notice(message: str, *, level: int = logging.WARNING) -> None:
-    """Say on stderr what somebody must know whatever the level: as a JSON line, if the log consists of these."""
+def notice(message: str, *, level: int = logging.WARNING, prefix: str = "c1-runner: ") -> None:
+    """Say on stderr what is wanted whatever the level of the log: as a JSON line, if the log consists of these."""
     if _for_machines:
         record = logging.LogRecord("c1-runner", level, "", 0, message, None, None)
         say(_Json().format(record))
     else:
-        say(f"c1-runner: {message}")
+        say(prefix + message)
 
 
 def configure(*, verbose: int, quiet: bool, log_format: str) -> None:

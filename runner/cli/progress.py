@@ -1,6 +1,7 @@
 """Progress on stderr: two lines that change on a terminal, a line a minute elsewhere, JSON for programs, or nothing."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runner.api.client import Client
 from runner.cli.counting import BAD, Counting, Silent, abrupt_text, asked_to_stop_text, interrupted_text
+from runner.cli.logs import notice
 from runner.cli.screen import Live, say
 from runner.model import Planned, Result
 from runner.report.text import json_safe, plain, shortened
@@ -33,7 +35,7 @@ class Lines(Counting):
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Say what begins."""
         super().started(run_id, total, client)
-        say(f"run {run_id}: {_connectors(total)}")
+        self._say(_connectors(total))
 
     def tick(self) -> None:
         """Say how far it is when a minute is over."""
@@ -48,7 +50,7 @@ class Lines(Counting):
             self._say(f"{self.progress} done", self.trouble)
 
     def _say(self, *words: str) -> None:
-        say(f"run {self.run_id}: {', '.join(filter(None, words))}")
+        notice(f"run {self.run_id}: {', '.join(filter(None, words))}", level=logging.INFO, prefix="")
 
 
 def _connectors(total: int) -> str:
@@ -171,10 +173,10 @@ class Bar(Counting):
             say(self._picture.failure(result.outcome, f"{name}{planned.target}: {why}"))
 
 
-def observer(kind: str, *, quiet: bool, log_format: str = "text") -> Silent:
+def observer(kind: str, *, quiet: bool) -> Silent:
     """The observer for `--progress`; use it as a context manager around the run.
 
-    A bar needs a terminal that can move its cursor: without one there are lines, JSON if the log is.
+    A bar needs a terminal that can move its cursor: without one there are lines.
     """
     if quiet or kind == "none":
         return Silent()
@@ -182,4 +184,4 @@ def observer(kind: str, *, quiet: bool, log_format: str = "text") -> Silent:
         return JsonLines()
     if kind in ("auto", "bar") and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return Bar()
-    return JsonLines() if kind == "auto" and log_format == "json" else Lines()
+    return Lines()

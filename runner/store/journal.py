@@ -31,7 +31,7 @@ _INTENT = """
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
         throttled = ?, started_at = ?, finished_at = ?, unclear_at = ?, before = ?, after = ?, app_name = ?,
-        connector_name = ?, released_at = NULL, ending_at = NULL
+        connector_name = ?, waited = ?, released_at = NULL, ending_at = NULL
     WHERE run = ? AND seq = ?
 """
 _VERIFIED = "UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ? WHERE run = ? AND seq = ?"
@@ -165,7 +165,7 @@ class Journal:
             result.outcome, result.detail, result.http_status, result.error, result.request_id,
             result.attempts, result.throttled, result.started_at, result.finished_at, result.unclear_at,
             state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
-            self._run, planned.seq,
+            result.waited, self._run, planned.seq,
         )  # fmt: skip
 
     def adopt(self, rows: Iterable[tuple[Planned, Result]], finished_at: float, exit_code: int) -> None:

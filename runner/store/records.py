@@ -20,7 +20,7 @@ _TARGETS = f"""
     SELECT seq, app_id, connector_id, app_name, connector_name, {_OUTCOME} AS outcome,
         CASE WHEN outcome IS NULL AND intent_at IS NOT NULL THEN ? ELSE detail END AS detail,
         http_status, error, request_id, attempts, throttled, coalesce(started_at, intent_at) AS started_at,
-        finished_at, before, after
+        finished_at, before, after, waited
     FROM targets WHERE run = ?
 """
 _OPEN_INTENT = "a request may have been sent; the run ended before its outcome was recorded"
@@ -80,6 +80,7 @@ class TargetRecord(NamedTuple):
     finished_at: float | None
     before: ConnectorState | None
     after: ConnectorState | None
+    waited: float = 0.0  # seconds it was held back by the tenant's limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +204,10 @@ def open_targets(
 
 def _target(row: Sequence[Any]) -> TargetRecord:
     """A record of a row; the columns stand in the order of the fields."""
-    seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after = row
+    seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after, waited = row
     target = Target(app_id, connector_id)
-    values = (seq, target, app_name, connector_name, Outcome(outcome), *reply, state_of(before), state_of(after))
-    return TargetRecord._make(values)
+    states = (state_of(before), state_of(after))
+    return TargetRecord._make((seq, target, app_name, connector_name, Outcome(outcome), *reply, *states, waited))
 
 
 def state_of(text: str | None) -> ConnectorState | None:

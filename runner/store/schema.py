@@ -70,5 +70,7 @@ MIGRATIONS: tuple[str, ...] = (
         throttled INTEGER NOT NULL,         -- answers of the whole run so far that asked to slow down
         PRIMARY KEY (run, at)
     ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE targets ADD COLUMN waited REAL NOT NULL DEFAULT 0;  -- seconds, held back by the tenant's limit
     """,
 )

@@ -93,6 +93,7 @@ class Shell:
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
             "C1_RUNNER_STATE_DIR": str(directory / "state"),
+            "C1_RUNNER_PROGRESS": "none",  # so that what is on stderr is what a test is about
             **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
         }
         self._started: list[subprocess.Popen[str]] = []

@@ -1,5 +1,7 @@
 """Looking back with `report` and `runs`, and ahead with `plan`."""
 
+import re
+
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import REPOSITORY, Shell, outcomes
 
@@ -48,7 +50,8 @@ def test_runs_lists_the_newest_run_first(shell: Shell, server: ContractServer) -
 
     assert (none.code, none.stdout, none.stderr) == (0, "", "no runs yet\n")
     header, newest, oldest = done.stdout.splitlines()
-    assert header.split()[0] == "RUN"
+    assert [*header.split()][:5] == ["RUN", "STARTED", "(UTC)", "TOOK", "BY"]
+    assert re.search(r"\d m?s  +\S+@\S+  +job ", newest)
     assert "3 changed, 1 failed" in newest
     assert newest.endswith(" 4")
     assert "7 changed, 1 unchanged" in oldest

@@ -38,7 +38,7 @@ class Window:
         process = subprocess.Popen(
             [COMMAND, *arguments],
             cwd=shell.directory,
-            env=shell.environment | {"TERM": "xterm-256color"} | dict(env or {}),
+            env=shell.environment | {"TERM": "xterm-256color", "C1_RUNNER_PROGRESS": "auto"} | dict(env or {}),
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

@@ -9,7 +9,7 @@ import pytest
 
 from runner.api.classify import Reply, classify_reply
 from runner.api.client import Client
-from runner.cli import counting, progress
+from runner.cli import counting, logs, progress
 from runner.model import Outcome, Planned, Result, Target
 from runner.settings import AccessToken, Settings
 from runner.stop import Stop
@@ -75,11 +75,17 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: pytest.M
     assert type(progress.observer("auto", quiet=False)) is progress.Lines
 
 
-def test_progress_beside_a_log_for_machines_is_for_machines_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+async def test_lines_beside_a_log_for_machines_are_for_machines_too(
+    capsys: pytest.CaptureFixture[str], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_for_machines", True)
+    with progress.Lines() as shown:
+        shown.started("r1", 3, client)
+    begin, end = (json.loads(line) for line in capsys.readouterr().err.splitlines())
 
-    assert type(progress.observer("auto", quiet=False, log_format="json")) is progress.JsonLines
-    assert type(progress.observer("text", quiet=False, log_format="json")) is progress.Lines
+    assert (begin["message"], begin["level"]) == ("run r1: 3 connectors", "info")
+    assert end["message"] == "run r1: 0 of 3 done"
+    assert set(begin) >= {"time", "run_id", "target", "attempt"}
 
 
 async def test_lines_come_at_the_start_once_a_minute_and_at_the_end(

@@ -19,13 +19,15 @@ def course(run: RunRecord, spans: Spans, extras: Extras) -> Markup:
     if waited := sum(spans.throttled):
         told += f"; C1 asked to slow down during the work on {count_text(waited)} of them"
     keys = _keys(run, spans)
+    held = {"waited": "held back by C1's limit"} if any(spans.waited) else {}
     pace = flow(axis, spans, extras.pace)
+    refused = {"waited": "429: C1 asked to slow down"} if any(spans.throttled) else {}
     limit = {"limit": "limit, in requests per second"} if 'class="limit"' in pace else {}
     return element(
         "section",
         element("h2", Markup("How it went")),
-        _figure("Work on each connector", told, timeline(axis, spans), keys),
-        _figure("Pace", "Connectors finished per second", pace, keys | limit),
+        _figure("Work on each connector", told, timeline(axis, spans), keys | held),
+        _figure("Pace", "Connectors finished per second", pace, keys | refused | limit),
         class_="course",
     )
 
@@ -41,5 +43,4 @@ def _figure(title: str, told: str, drawing: Markup, keys: dict[str, str]) -> Mar
 def _keys(run: RunRecord, spans: Spans) -> dict[str, str]:
     """What the colours mean that occur."""
     words = outcome_words(run)
-    keys = {str(outcome): words[outcome] for place, outcome in enumerate(OUTCOMES) if place in spans.outcomes}
-    return keys | ({"waited": "C1 asked to slow down"} if any(spans.throttled) else {})
+    return {str(outcome): words[outcome] for place, outcome in enumerate(OUTCOMES) if place in spans.outcomes}

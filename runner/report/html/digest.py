@@ -52,6 +52,12 @@ class Group:
             self.cases.append(target)
 
 
+def held_back(target: TargetRecord) -> float:
+    """Seconds of a target's time that the tenant's limit took, nothing below a tenth of it: no wait to speak of."""
+    whole = (target.finished_at or 0.0) - (target.started_at or 0.0)
+    return min(target.waited, whole) if target.waited > whole / 10 else 0.0
+
+
 @dataclass(slots=True)
 class Spans:
     """When each attempted target was worked on; the same place in every array is the same target."""
@@ -60,6 +66,7 @@ class Spans:
     ends: "array[float]" = field(default_factory=lambda: array("d"))
     outcomes: bytearray = field(default_factory=bytearray)  # places in OUTCOMES
     throttled: bytearray = field(default_factory=bytearray)  # 0 or 1
+    waited: "array[float]" = field(default_factory=lambda: array("f"))  # seconds
     named: list[TargetRecord] = field(default_factory=list)  # the first NAMED_SPANS + 1
 
     def __len__(self) -> int:
@@ -73,6 +80,7 @@ class Spans:
         self.ends.append(max(target.finished_at, target.started_at))
         self.outcomes.append(OUTCOMES.index(target.outcome))
         self.throttled.append(target.throttled > 0)
+        self.waited.append(held_back(target))
         if len(self.named) <= NAMED_SPANS:
             self.named.append(target)
 

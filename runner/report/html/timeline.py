@@ -5,7 +5,7 @@ import heapq
 from runner.model import Outcome
 from runner.report.document import duration
 from runner.report.html.axis import Axis, grid, scale
-from runner.report.html.digest import NAMED_SPANS, OUTCOMES, Spans
+from runner.report.html.digest import NAMED_SPANS, OUTCOMES, Spans, held_back
 from runner.report.html.markup import NOTHING, Markup, element, escaped, joined
 from runner.report.text import shortened
 from runner.report.words import attempts_text, duration_text, waits_text
@@ -40,12 +40,13 @@ def _line(axis: Axis, target: TargetRecord) -> Markup:
     begin = axis.percent(target.started_at or axis.start)
     width = max(axis.percent(target.finished_at or axis.start) - begin, 0.4)
     begin = min(begin, 100 - width)
+    held = held_back(target)
     drawing = element(
         "svg",
         grid(axis),
         element("rect", class_="wait", x=0, y=7, width=f"{begin:.2f}%", height=2),
         _bar(str(target.outcome), begin, width, top=3, height=10),
-        _bar("waited", begin, width, top=9, height=4) if target.throttled else NOTHING,
+        _bar("waited", begin, axis.percent(axis.start + held), top=9, height=4) if held else NOTHING,
         width="100%",
         height=16,
         aria_hidden="true",
@@ -68,6 +69,8 @@ def _took(target: TargetRecord) -> str:
         parts.append(attempts_text(target.attempts))
     if target.throttled:
         parts.append(waits_text(target.throttled))
+    if held := held_back(target):
+        parts.append(f"held back {duration_text(held)}")
     return " · ".join(parts)
 
 
@@ -81,8 +84,9 @@ def _packed(axis: Axis, spans: Spans) -> Markup:
         width = max(round(axis.percent(spans.ends[place]) * _WIDTH / 100) - begin - 4, 8)
         top = lane * _LANE + 1
         paths.setdefault(OUTCOMES[spans.outcomes[place]], []).append(_box(begin, top, width, _BAR))
-        if spans.throttled[place]:
-            paths.setdefault("waited", []).append(_box(begin, top + _BAR - _STRIP, width, _STRIP))
+        if held := spans.waited[place]:
+            wide = min(round(axis.percent(axis.start + held) * _WIDTH / 100), width)
+            paths.setdefault("waited", []).append(_box(begin, top + _BAR - _STRIP, wide, _STRIP))
     drawn = [element("path", class_=kind, d="".join(paths[kind])) for kind in (*Outcome, "waited") if kind in paths]
     height = lanes * _LANE
     inner = element(

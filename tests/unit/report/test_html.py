@@ -58,11 +58,14 @@ def written(sample: Sample, extras: Extras | None = None) -> str:
     return out.getvalue()
 
 
-def many(count: int, outcome: Outcome = Outcome.CHANGED, throttled: int = 0) -> list[tuple[Planned, Result]]:
-    return [
-        entry(seq, Result(outcome, None, 200, None, f"req-{seq}", 1, throttled, START + seq, START + seq + 2.5))
+def many(
+    count: int, outcome: Outcome = Outcome.CHANGED, throttled: int = 0, waited: float = 0.0
+) -> list[tuple[Planned, Result]]:
+    results = (
+        Result(outcome, None, 200, None, f"req-{seq}", 1, throttled, START + seq, START + seq + 2.5, waited=waited)
         for seq in range(count)
-    ]
+    )
+    return [entry(seq, result) for seq, result in enumerate(results)]
 
 
 def test_the_verdict_comes_first_then_the_counts_then_what_needs_attention(mixed: Sample) -> None:
@@ -148,14 +151,32 @@ def test_runs_without_an_end_or_without_targets_have_a_page(
 
 def test_a_small_run_has_a_line_for_each_target_and_a_large_one_is_packed(tmp_path: Path) -> None:
     with (
-        recorded(tmp_path / "a", many(60, throttled=1)) as small,
-        recorded(tmp_path / "b", many(61, throttled=1)) as large,
+        recorded(tmp_path / "a", many(60, throttled=1, waited=2.0)) as small,
+        recorded(tmp_path / "b", many(61, throttled=1, waited=2.0)) as large,
     ):
         lines, packed = Page(written(small)), Page(written(large))
 
     assert sum(tag == "rect" and attributes.get("class") == "wait" for tag, attributes in lines.seen) == 60
     kinds = [attributes.get("class") for tag, attributes in packed.seen if tag == "path"]
     assert kinds[1:] == ["changed", "waited"]
+    assert "2.5 s · 1 wait · held back 2.0 s" in lines.text["span"]
+
+
+def test_the_time_that_the_limit_took_is_drawn_as_its_share_of_the_work(tmp_path: Path) -> None:
+    with recorded(tmp_path, many(1, waited=1.25)) as sample:
+        seen = Page(written(sample)).seen
+    widths = {
+        str(attributes["class"]): float(str(attributes["width"]).rstrip("%"))
+        for tag, attributes in seen
+        if tag == "rect" and attributes.get("rx")
+    }
+
+    assert widths["waited"] == pytest.approx(widths["changed"] / 2, abs=0.1)
+
+
+def test_a_moment_of_waiting_is_not_worth_a_word(tmp_path: Path) -> None:
+    with recorded(tmp_path, many(1, waited=0.01)) as sample:
+        assert "held back" not in written(sample)
 
 
 def test_the_pace_and_refusals_are_drawn_when_they_are_known(tmp_path: Path) -> None:
