@@ -80,9 +80,7 @@ def account(
     return exit_code
 
 
-def render_to_stdout(
-    output_format: str, store: Store, record: RunRecord, commands: Sequence[str] | None = None
-) -> None:
+def render_to_stdout(output_format: str, store: Store, record: RunRecord, commands: Sequence[str]) -> None:
     """Print a run in a report format, or as the recap for `text`."""
     targets = store.targets(record)
     if output_format == "text":
@@ -100,9 +98,9 @@ def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hi
     return paths
 
 
-def extras_of(store: Store, record: RunRecord, commands: Sequence[str] | None = None) -> report.Extras:
-    """What reports for people show besides the targets; without `commands`, the one that makes a report."""
-    return report.Extras(None if commands is None else tuple(commands), tuple(store.pace(record)))
+def extras_of(store: Store, record: RunRecord, commands: Sequence[str]) -> report.Extras:
+    """What reports for people show besides the targets."""
+    return report.Extras(tuple(commands), tuple(store.pace(record)))
 
 
 def _append_step_summary(store: Store, record: RunRecord, hints: Hints) -> None:

@@ -9,7 +9,7 @@ import click
 from runner import report as reports_of
 from runner import units
 from runner.cli import options, state
-from runner.cli.account import extras_of, render_to_stdout
+from runner.cli.account import Hints, extras_of, render_to_stdout
 from runner.cli.table import print_table
 from runner.errors import ExitCode
 from runner.model import Outcome
@@ -37,12 +37,14 @@ def report(run_id: str | None, reports: tuple[str, ...], output_format: str, sta
     """
     with Store(state.directory(state_dir)) as store:
         record = store.run(run_id)
+        hints = Hints(state_dir, possible=not record.tenant.startswith("127.0.0.1:"))  # a sandbox is gone by now
         for template in reports:
             path = reports_of.expand(template, record)
-            reports_of.write(path, record, store.targets(record), extras_of(store, record))
+            extras = extras_of(store, record, hints.after(record, reported=True))
+            reports_of.write(path, record, store.targets(record), extras)
             click.echo(f"report: {path}")
         if not reports or output_format != "text":
-            render_to_stdout(output_format, store, record)
+            render_to_stdout(output_format, store, record, hints.after(record, reported=bool(reports)))
     return ExitCode.OK
 
 
@@ -117,7 +119,8 @@ def prune(state_dir: Path | None, keep: float) -> int:
         removed, kept = store.prune(time.time() - keep)
     click.echo(f"{removed} run{'' if removed == 1 else 's'} removed")
     if kept:
-        click.echo(f"{kept} old run{' is' if kept == 1 else 's are'} kept: what they have paused was not resumed since")
+        runs, they = ("run is", "it has") if kept == 1 else ("runs are", "they have")
+        click.echo(f"{kept} old {runs} kept: what {they} paused was not resumed since")
     return ExitCode.OK
 
 

@@ -55,7 +55,7 @@ def _line(axis: Axis, target: TargetRecord) -> Markup:
         "li",
         element("span", element("bdi", escaped(shortened(name, 80))), class_="who"),
         drawing,
-        element("span", escaped(_took(target)), class_="took"),
+        element("span", escaped(_took(target)), _held(held), class_="took"),
     )
 
 
@@ -69,9 +69,11 @@ def _took(target: TargetRecord) -> str:
         parts.append(attempts_text(target.attempts))
     if target.throttled:
         parts.append(waits_text(target.throttled))
-    if held := held_back(target):
-        parts.append(f"held back {duration_text(held)}")
     return " · ".join(parts)
+
+
+def _held(seconds: float) -> Markup:
+    return element("i", escaped(f" · held back {duration_text(seconds)}")) if seconds else NOTHING
 
 
 def _packed(axis: Axis, spans: Spans) -> Markup:
