@@ -145,7 +145,7 @@ def load(path: Path) -> SavedPlan:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path}: not a plan that `c1-runner plan -o` has saved ({_first_line(error)})") from None
+        raise UsageError(f"{path}: not a plan that `c1-runner plan -o FILE` has saved ({_first_line(error)})") from None
 
 
 def _saved(document: Any) -> SavedPlan:

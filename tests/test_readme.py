@@ -19,7 +19,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from runner import jobfile, report
+from runner import errors, jobfile, report
 from runner.cli.app import COMMANDS, app
 from runner.errors import ExitCode
 from runner.jobfile.config import load_config
@@ -208,6 +208,47 @@ def test_every_message_of_the_catalogue_is_one_that_the_program_says() -> None:
 
     assert len(parts) > 40
     assert [part for part in parts if not any(part.strip(" ():") in text for text in said)] == []
+
+
+def said(node: ast.expr) -> str | None:
+    """The text of a string in the code, `…` for what is filled in; None for anything else."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(str(value.value) if isinstance(value, ast.Constant) else "…" for value in values)
+    return None
+
+
+def complaints() -> Iterator[str]:
+    """Every message that ends a command or a run; for mistakes in a job file there is one row."""
+    errors_of_ours = {name for name, value in vars(errors).items() if isinstance(value, type)} - {"StoppingError"}
+    for path in (ROOT / "runner").rglob("*.py"):
+        if path.parent.name in ("sandbox", "jobfile") and path.name != "file.py":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in errors_of_ours:
+                    text = said(first)
+                case ast.Call(func=ast.Attribute(attr="request"), args=[first, *_]):
+                    text = said(first)
+                case _:
+                    continue
+            if text is not None and len(re.sub(r"\W", "", text)) > 10:
+                yield text
+
+
+def test_every_message_that_ends_a_command_or_a_run_is_in_the_catalogue() -> None:
+    catalogue = [
+        re.compile(".*?".join(re.escape(part.strip(" ():")) for part in message.split("…")), re.DOTALL)
+        for message, *_ in table("Messages")
+        if message.strip("… ():")
+    ]
+    found = list(complaints())
+
+    assert len(found) > 50
+    assert [text for text in found if not any(pattern.search(text) for pattern in catalogue)] == []
 
 
 def test_the_catalogues_exit_codes_exist() -> None:
