@@ -285,7 +285,8 @@ _VERBOSITY = (
     _option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
                  envvar="C1_RUNNER_LOG_FORMAT", help="Log lines for people or for machines."),
     _option("--progress", type=click.Choice(["auto", "bar", "text", "json", "none"]), default="auto", show_default=True,
-                 envvar="C1_RUNNER_PROGRESS", help="auto: a bar on a terminal, else a line a minute."),
+                 envvar="C1_RUNNER_PROGRESS",
+                 help="auto: two lines that change on a terminal; else a line at the start, each minute, at the end."),
 )  # fmt: skip
 
 _ACCOUNT = (output_format, state_dir, lock_wait, *_VERBOSITY)

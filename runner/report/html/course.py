@@ -19,7 +19,7 @@ def course(run: RunRecord, spans: Spans, extras: Extras) -> Markup:
     if waited := sum(spans.throttled):
         told += f"; C1 asked to slow down during the work on {count_text(waited)} of them"
     keys = _keys(run, spans)
-    held = {"waited": "held back by C1's limit"} if any(spans.waited) else {}
+    held = {"waited": "held back by the limit"} if any(spans.waited) else {}
     pace = flow(axis, spans, extras.pace)
     refused = {"waited": "429: C1 asked to slow down"} if any(spans.throttled) else {}
     limit = {"limit": "limit, in requests per second"} if 'class="limit"' in pace else {}

@@ -52,10 +52,10 @@ class Group:
             self.cases.append(target)
 
 
-def held_back(target: TargetRecord) -> float:
-    """Seconds of a target's time that the tenant's limit took, nothing below a tenth of it: no wait to speak of."""
-    whole = (target.finished_at or 0.0) - (target.started_at or 0.0)
-    return min(target.waited, whole) if target.waited > whole / 10 else 0.0
+def _limited(run: RunRecord) -> bool:
+    """Whether a rate limit had a part in the run: without one, a wait for a turn is no more than the gentle start."""
+    limits = run.job.get("limits") or {}
+    return run.throttled > 0 or limits.get("rate") is not None
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ class Spans:
     throttled: bytearray = field(default_factory=bytearray)  # 0 or 1
     waited: "array[float]" = field(default_factory=lambda: array("f"))  # seconds
     named: list[TargetRecord] = field(default_factory=list)  # the first NAMED_SPANS + 1
+    limited: bool = False  # whether a rate limit had a part in the run
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -80,9 +81,14 @@ class Spans:
         self.ends.append(max(target.finished_at, target.started_at))
         self.outcomes.append(OUTCOMES.index(target.outcome))
         self.throttled.append(target.throttled > 0)
-        self.waited.append(held_back(target))
+        self.waited.append(self.held_back(target))
         if len(self.named) <= NAMED_SPANS:
             self.named.append(target)
+
+    def held_back(self, target: TargetRecord) -> float:
+        """Seconds of a target's time that the limit took; 0 for less than a tenth of it, no wait to speak of."""
+        whole = (target.finished_at or 0.0) - (target.started_at or 0.0)
+        return min(target.waited, whole) if self.limited and target.waited > whole / 10 else 0.0
 
 
 @dataclass(slots=True)
@@ -99,7 +105,7 @@ def gather(run: RunRecord, targets: Iterable[TargetRecord]) -> Digest:
     row = Row(outcome_words(run))
     groups: dict[tuple[Outcome, str], Group] = {}
     rows: dict[Outcome | None, list[bytes]] = {outcome: [] for outcome in (*ATTENTION, None)}
-    spans = Spans()
+    spans = Spans(limited=_limited(run))
     for target in targets:
         place = rows[target.outcome if target.outcome in ATTENTION else None]
         if len(place) < LISTED_ROWS:

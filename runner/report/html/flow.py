@@ -76,7 +76,9 @@ def flow(axis: Axis, spans: Spans, pace: tuple[PaceSample, ...]) -> Markup:
         height=_HEIGHT + _MARKS + 2,
         aria_hidden="true",
     )
-    top = element("p", escaped(f"{highest:,.3g} a second"), class_="top")
+    top = element(
+        "p", escaped(f"{highest:,.0f} a second" if highest >= 100 else f"{highest:.3g} a second"), class_="top"
+    )
     return joined([top, picture, scale(axis)])
 
 

@@ -5,7 +5,7 @@ import heapq
 from runner.model import Outcome
 from runner.report.document import duration
 from runner.report.html.axis import Axis, grid, scale
-from runner.report.html.digest import NAMED_SPANS, OUTCOMES, Spans, held_back
+from runner.report.html.digest import NAMED_SPANS, OUTCOMES, Spans
 from runner.report.html.markup import NOTHING, Markup, element, escaped, joined
 from runner.report.text import shortened
 from runner.report.words import attempts_text, duration_text, waits_text
@@ -25,22 +25,21 @@ def timeline(axis: Axis, spans: Spans) -> Markup:
     """The drawing, or nothing when nothing was attempted."""
     if not 0 < len(spans) <= PACKED_SPANS:
         return NOTHING
-    return _lines(axis, spans.named) if len(spans) <= NAMED_SPANS else _packed(axis, spans)
+    return _lines(axis, spans) if len(spans) <= NAMED_SPANS else _packed(axis, spans)
 
 
-def _lines(axis: Axis, targets: list[TargetRecord]) -> Markup:
-    ordered = sorted(targets, key=lambda target: target.started_at or 0.0)
-    items = [_line(axis, target) for target in ordered]
+def _lines(axis: Axis, spans: Spans) -> Markup:
+    ordered = sorted(spans.named, key=lambda target: target.started_at or 0.0)
+    items = [_line(axis, target, spans.held_back(target)) for target in ordered]
     last = element("li", element("span"), scale(axis), element("span"), class_="axis", aria_hidden="true")
     return element("ol", *items, last, class_="lines")
 
 
-def _line(axis: Axis, target: TargetRecord) -> Markup:
+def _line(axis: Axis, target: TargetRecord, held: float) -> Markup:
     name = target.connector_name or str(target.target)
     begin = axis.percent(target.started_at or axis.start)
     width = max(axis.percent(target.finished_at or axis.start) - begin, 0.4)
     begin = min(begin, 100 - width)
-    held = held_back(target)
     drawing = element(
         "svg",
         grid(axis),

@@ -174,6 +174,12 @@ def test_the_time_that_the_limit_took_is_drawn_as_its_share_of_the_work(tmp_path
     assert widths["waited"] == pytest.approx(widths["changed"] / 2, abs=0.1)
 
 
+def test_a_gentle_start_is_not_blamed_on_a_limit_that_nobody_met(tmp_path: Path) -> None:
+    end = (START + 41.5, 0, None, (12, 0, 0))
+    with recorded(tmp_path, many(1, waited=2.0), finish=end) as sample:
+        assert "held back" not in written(sample)
+
+
 def test_a_moment_of_waiting_is_not_worth_a_word(tmp_path: Path) -> None:
     with recorded(tmp_path, many(1, waited=0.01)) as sample:
         assert "held back" not in written(sample)
