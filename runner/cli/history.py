@@ -37,7 +37,8 @@ def report(run_id: str | None, reports: tuple[str, ...], output_format: str, sta
     """
     with Store(state.directory(state_dir)) as store:
         record = store.run(run_id)
-        hints = Hints(state_dir, possible=not record.tenant.startswith("127.0.0.1:"))  # a sandbox is gone by now
+        over = record.tenant.startswith("127.0.0.1:")  # a sandbox is gone by now
+        hints = Hints(state_dir, possible=not over, undoable=bool(store.held(record)))
         for template in reports:
             path = reports_of.expand(template, record)
             extras = extras_of(store, record, hints.after(record, reported=True))

@@ -33,7 +33,8 @@ def test_a_report_made_again_names_the_command_to_type_next(state: Path) -> None
     command = f"c1-runner continue {RUN} --only failed,unknown,not_attempted"
     typed("report", "--report", "out.html", "--report", "out.md")
 
-    assert f"Next:\n  {command}\n  c1-runner report {RUN} --report report.json\n" in typed("report")
+    undo = f"c1-runner undo {RUN}"
+    assert f"Next:\n  {command}\n  {undo}\n  c1-runner report {RUN} --report report.json\n" in typed("report")
     assert command in (state / "out.html").read_text(encoding="utf-8")
     assert f"    {command}\n" in (state / "out.md").read_text(encoding="utf-8")
 
