@@ -84,6 +84,7 @@ def root_logger() -> Iterator[logging.Logger]:
     yield root
     root.handlers[:] = before
     root.setLevel(level)
+    logs._for_machines = False
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> str:
