@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Self
 
 from runner.api.client import Client
+from runner.cli.listing import words
 from runner.cli.logs import notice
 from runner.cli.speed import Speed, left_text
 from runner.conduct import Observer
@@ -71,6 +72,11 @@ class Counting(Silent):
         self.client: Client | None = None
         self.begun = time.monotonic()
         self._speed = Speed()
+        self._found: tuple[int, int] | None = None
+
+    def listing(self, apps: int, connectors: int) -> None:
+        """Remember what was found so far."""
+        self._found = (apps, connectors)
 
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Remember what the run works on."""
@@ -108,6 +114,8 @@ class Counting(Silent):
     @property
     def progress(self) -> str:
         """How far it is, in words."""
+        if self._found is not None and not self.run_id:
+            return words(*self._found)
         if self.growing and not self.total:
             return "looking for connectors"
         if self.growing:

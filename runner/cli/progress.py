@@ -32,6 +32,13 @@ class Lines(Counting):
         super().__init__()
         self._next = time.monotonic() + LINE_EVERY
 
+    def listing(self, apps: int, connectors: int) -> None:
+        """Say how far the listing is when a minute is over."""
+        super().listing(apps, connectors)
+        if not self.run_id and time.monotonic() >= self._next:
+            self._next += LINE_EVERY
+            notice(f"listing: {self.progress}", level=logging.INFO, prefix="")
+
     def started(self, run_id: str, total: int, client: Client) -> None:
         """Say what begins."""
         super().started(run_id, total, client)
@@ -67,6 +74,7 @@ class JsonLines(Counting):
     def __init__(self) -> None:
         super().__init__()
         self._next = time.monotonic() + LINE_EVERY
+        self._whole = True
 
     def started(self, run_id: str, total: int, client: Client) -> None:
         """The run begins."""
@@ -74,10 +82,11 @@ class JsonLines(Counting):
         self._say("started", targets=total)
 
     def planned(self, total: int, *, whole: bool) -> None:
-        """The plan is known to its end."""
+        """The plan begins to grow, or is known to its end; not every target that is found."""
         super().planned(total, whole=whole)
-        if whole:
-            self._say("planned", targets=total)
+        if whole is not self._whole:
+            self._whole = whole
+            self._say("planned", targets=total, whole=whole)
 
     def finished(self, planned: Planned, result: Result) -> None:
         """A target is done."""
@@ -147,6 +156,7 @@ class Bar(Counting):
         self._stack = ExitStack()
         self._picture: Picture | None = None
         self._live: Live | None = None
+        self._next_look = 0.0
 
     def __enter__(self) -> Self:
         from runner.cli.bar import Picture
@@ -162,6 +172,14 @@ class Bar(Counting):
         """Draw it anew: a wait is counted down even when nothing happens."""
         super().tick()
         if self._live is not None and self.run_id:
+            self._live.refresh()
+
+    def listing(self, apps: int, connectors: int) -> None:
+        """Show that the plan is being made."""
+        super().listing(apps, connectors)
+        now = time.monotonic()
+        if self._live is not None and not self.run_id and now >= self._next_look:
+            self._next_look = now + self.tick_every
             self._live.refresh()
 
     def finished(self, planned: Planned, result: Result) -> None:

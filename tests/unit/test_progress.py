@@ -138,12 +138,31 @@ async def test_a_selection_says_how_much_is_found_so_far(capsys: pytest.CaptureF
     ]
 
 
+async def test_a_listing_that_takes_long_is_told_before_there_is_a_run(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
+) -> None:
+    shown = progress.Lines()
+    shown.listing(1, 2)
+    clock.now += 61
+    shown.listing(300, 1200)
+    shown.listing(301, 1201)
+    shown.started("r1", 0, client)
+    shown.planned(0, whole=False)
+
+    assert shown.progress == "looking for connectors"
+    assert capsys.readouterr().err.splitlines() == [
+        "listing: 1,200 connectors in 300 apps found so far",
+        "run r1: a selection of connectors",
+    ]
+
+
 async def test_json_lines_are_an_object_each(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str], client: Client
 ) -> None:
     with progress.JsonLines() as shown:
         shown.started("r1", 0, client)
-        shown.planned(1, whole=False)
+        for total in (0, 1):
+            shown.planned(total, whole=False)
         shown.planned(1, whole=True)
         shown.finished(PLANNED._replace(connector_name="Okta\x1b[2J\u202e"), FAILED)
         clock.now += 61
@@ -155,10 +174,14 @@ async def test_json_lines_are_an_object_each(
     events = [json.loads(line) for line in printed.splitlines()]
 
     assert [event["event"] for event in events] == [
-        "started", "planned", "finished", "progress", "last_pass", "verifying", "interrupted", "ended",
+        "started", "planned", "planned", "finished", "progress", "last_pass", "verifying", "interrupted", "ended",
     ]  # fmt: skip
     assert {event["run_id"] for event in events} == {"r1"}
-    assert events[2] == {
+    assert events[1:3] == [
+        {"event": "planned", "run_id": "r1", "targets": 0, "whole": False},
+        {"event": "planned", "run_id": "r1", "targets": 1, "whole": True},
+    ]
+    assert events[3] == {
         "event": "finished",
         "run_id": "r1",
         "target": "app1/con1",

@@ -109,6 +109,18 @@ async def test_there_is_a_bar_the_numbers_and_the_time_left(
     assert not glass.screen.cursor.hidden
 
 
+async def test_the_listing_is_shown_before_there_is_a_run(glass: Glass, clock: SimpleNamespace, client: Client) -> None:
+    with progress.Bar() as shown:
+        shown.listing(300, 1200)
+        shown.listing(301, 1201)  # at once after it: not drawn
+        assert glass.shown == ["1,200 connectors in 300 apps found so far · 0:00"]
+
+        shown.started("r1", 3, client)
+        shown.finished(planned(0), CHANGED)
+        shown.tick()
+        assert "1 of 3" in glass.shown[0]
+
+
 async def test_a_narrow_terminal_leaves_out_what_matters_least(
     glass: Glass, clock: SimpleNamespace, client: Client
 ) -> None:
