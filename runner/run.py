@@ -3,12 +3,14 @@
 Everything a run does is in the store as it happens; what is returned is only how it ended.
 """
 
-import getpass
 import os
 import platform
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
+from functools import partial
+from typing import TypeVar
 
 import anyio
 
@@ -24,8 +26,10 @@ from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart
-from runner.store.locks import lock
+from runner.store.locks import lock, user_name
 from runner.targets import as_listed, with_state
+
+Value = TypeVar("Value")
 
 _UNLISTED = "the run had not found its selection to the end; repeat the command it came from"
 
@@ -44,7 +48,8 @@ async def run(job: Job, context: Context) -> RunResult:
     until = _end(job, started_at, windowed=context.windowed)
     run_id = new_run_id(started_at)
     trace.run_id.set(run_id)
-    async with lock(store.directory, tenant, job.name, now=started_at, wait=context.lock_wait):
+    async with AsyncExitStack() as held:
+        await _until_a_signal(context, partial(_lock, held, job, context, started_at))
         for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
         stop = Stop()
@@ -53,7 +58,7 @@ async def run(job: Job, context: Context) -> RunResult:
             planner = Planner(
                 job, client, stop, include_protected=context.include_protected, told=context.observer.listing
             )
-            plan = await _survey(planner, context)
+            plan = await _until_a_signal(context, planner.survey)
             start = start_of(job, context, run_id, started_at, whole=planner.whole)
             journal = store.journal(replace(start, until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
@@ -71,7 +76,9 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
     trace.run_id.set(record.run_id)
     if record.tenant != tenant:
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
-    async with lock(store.directory, tenant, job.name, now=context.wall(), wait=context.lock_wait):
+    async with AsyncExitStack() as held:
+        await _until_a_signal(context, partial(_lock, held, job, context, context.wall()))
+        record = store.run(record.run_id)  # whoever held the lock until now may have gone on with it
         stop = Stop()
         async with client_of(job, context, stop) as client:
             undoing = None if record.undoes is None else Undoing(store, store.undone_by(record), context.wall)
@@ -101,10 +108,16 @@ def _end(job: Job, now: float, *, windowed: bool) -> float | None:
     return until
 
 
-async def _survey(planner: Planner, context: Context) -> list[Planned] | None:
-    """The planner's survey, ended by a signal with `InterruptedRunError`."""
+async def _lock(held: AsyncExitStack, job: Job, context: Context, now: float) -> None:
+    """Take the job's lock; `held` keeps it."""
+    directory, tenant = context.store.directory, context.settings.tenant
+    await held.enter_async_context(lock(directory, tenant, job.name, now=now, wait=context.lock_wait))
+
+
+async def _until_a_signal(context: Context, work: Callable[[], Awaitable[Value]]) -> Value:
+    """What is done before there is a run: its value, unless a signal ends it with `InterruptedRunError`."""
     heard: list[signal.Signals] = []
-    result: list[Planned] | None = None
+    results: list[Value] = []
     failure: RunnerError | None = None
 
     async def listen(signals: Signals) -> None:
@@ -115,7 +128,7 @@ async def _survey(planner: Planner, context: Context) -> list[Planned] | None:
         async with anyio.create_task_group() as group:
             group.start_soon(listen, signals)
             try:
-                result = await planner.survey()
+                results.append(await work())
             except RunnerError as error:  # kept out of the group, which would wrap it
                 failure = error
             group.cancel_scope.cancel()
@@ -123,7 +136,7 @@ async def _survey(planner: Planner, context: Context) -> list[Planned] | None:
         raise InterruptedRunError(heard[0], heard[0].name)
     if failure is not None:
         raise failure
-    return result
+    return results[0]
 
 
 def _planned_again(rows: Iterator[tuple[TargetRecord, float | None]]) -> Iterator[Planned]:
@@ -159,15 +172,8 @@ def start_of(job: Job, context: Context, run_id: str, started_at: float, *, whol
         reason=job.reason,
         version=__version__,
         host=platform.node(),
-        user=_user(),
+        user=user_name(),
         pid=os.getpid(),
         started_at=started_at,
         whole=whole,
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())

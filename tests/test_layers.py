@@ -65,7 +65,6 @@ DOORS = {
     "aiohttp": "api sandbox",
     "click": "cli",
     "cryptography": "api sandbox",
-    "filelock": "store",
     "jwt": "api sandbox",
     "platformdirs": "cli",
     "pydantic": "planfile cli",

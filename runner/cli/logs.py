@@ -87,5 +87,4 @@ def configure(*, verbose: int, quiet: bool, log_format: str) -> None:
     handler.setFormatter(_Json() if _for_machines else _Text(text, "%H:%M:%S"))
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for library in ("asyncio", "filelock"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

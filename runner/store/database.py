@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-from filelock import FileLock
-
 from runner.errors import StorageError, UsageError
 from runner.model import Outcome, Planned, Result
 from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
-from runner.store.locks import under_way
+from runner.store.locks import exclusive, under_way
 from runner.store.records import PaceSample, RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
@@ -55,7 +53,7 @@ class Store:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Several processes that make a new file at once would get in each other's way: SQLite does not
             # wait for a lock while it changes the journal mode.
-            with FileLock(self.directory / "open.lock", timeout=BUSY_TIMEOUT / 1000):
+            with exclusive(self.directory / "open.lock", BUSY_TIMEOUT / 1000):
                 self._connection = _opened(self.path)
         return self
 

@@ -1,44 +1,60 @@
-"""One run at a time per tenant and job: a kernel lock, which dies with its holder, and a note of who that is."""
+"""One run at a time per tenant and job: a kernel lock, which dies with its holder, and a note of who that is.
+
+`flock` of the standard library, and nothing beside it: a library's stand-in for file systems without locks is a
+file with a process id in it, and that outlives its process.
+"""
 
 import contextlib
+import fcntl
+import getpass
 import hashlib
 import json
+import logging
 import os
 import platform
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
-from filelock import FileLock, Timeout
 
 from runner.errors import LockedError, StorageError
 
-_LOOK_AGAIN = 0.2  # seconds
+log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two tries for a lock that somebody holds."""
+
+_LOOKS = 5
+"""Tries within which whoever has just taken a lock has noted down who it is."""
+
+_NOTE_BYTES = 4096
+
+_Note = dict[str, str | int]
 
 
 @asynccontextmanager
 async def lock(directory: Path, tenant: str, job: str, *, now: float, wait: float = 0.0) -> AsyncIterator[None]:
     """Hold the lock of `job` on `tenant` within the block.
 
-    Raises `LockedError`, which says who holds it, when it is not free within `wait` seconds. A lock is never
-    taken from anybody: when its holder is gone, the kernel has freed it. `now` is seconds since the epoch.
+    Raises `LockedError`, which says who holds it, when it is not free within `wait` seconds, and `StorageError`
+    where locks cannot be had. A lock is never taken from anybody: when its holder is gone, the kernel has freed
+    it. `now` is seconds since the epoch.
     """
     path = _path(directory, tenant, job)
-    note = path.with_suffix(".json")  # beside it: opening a lock file empties it
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = FileLock(path, timeout=0)
-        await _acquire(held, note, f"job {job} on {tenant}", wait)
+        held = await _acquire(path, f"job {job} on {tenant}", wait)
     except OSError as error:
         raise StorageError(f"{path}: the lock could not be taken ({error.strerror or error})") from error
     try:
-        with contextlib.suppress(OSError):  # the note is for people; the lock holds without it
-            note.write_text(json.dumps(_holder(now)), encoding="utf-8")
+        _write(held, _holder(now))
         yield
     finally:
-        held.release()
+        _write(held, None)
+        os.close(held)
 
 
 def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bool:
@@ -48,23 +64,35 @@ def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bo
     """
     if host != platform.node() or pid == os.getpid() or not _alive(pid):
         return False
-    held = FileLock(_path(directory, tenant, job), timeout=0)
     try:
-        held.acquire(timeout=0)
-    except (Timeout, OSError):
-        return True
-    held.release()
-    return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        held = _try(_path(directory, tenant, job))
     except OSError:
-        return True  # somebody else's
-    return True
+        return True
+    if held is not None:
+        os.close(held)
+    return held is None
+
+
+@contextmanager
+def exclusive(path: Path, patience: float) -> Iterator[None]:
+    """Hold the lock on a file within the block; raises an `OSError`, after `patience` seconds a `TimeoutError`."""
+    give_up = time.monotonic() + patience
+    while (held := _try(path)) is None:
+        if time.monotonic() >= give_up:
+            raise TimeoutError(f"another process holds {path.name}")
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def user_name() -> str:
+    """Whoever this process runs as."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def _path(directory: Path, tenant: str, job: str) -> Path:
@@ -72,27 +100,75 @@ def _path(directory: Path, tenant: str, job: str) -> Path:
     return directory / "locks" / f"{key}.lock"
 
 
-async def _acquire(held: FileLock, note: Path, what: str, wait: float) -> None:
-    give_up = anyio.current_time() + wait
-    while True:
-        try:
-            held.acquire(timeout=0)
-        except Timeout:
-            if anyio.current_time() >= give_up:
-                raise LockedError(f"{what} is being worked on by another run: {_described(note)}") from None
-            await anyio.sleep(_LOOK_AGAIN)
-        else:
-            return
-
-
-def _holder(now: float) -> dict[str, str | int]:
-    since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    return {"pid": os.getpid(), "host": platform.node(), "since": since}
-
-
-def _described(note: Path) -> str:
+def _try(path: Path) -> int | None:
+    """The open file that holds the lock; None if somebody else holds it. No child inherits it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        holder = json.loads(note.read_text(encoding="utf-8"))
-        return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (OSError, ValueError, LookupError, TypeError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+async def _acquire(path: Path, what: str, wait: float) -> int:
+    give_up, looks = anyio.current_time() + wait, 0
+    while (held := _try(path)) is None:
+        looks += 1
+        holder = _read(path)
+        if anyio.current_time() >= give_up and (looks >= _LOOKS or not _is_past(holder)):
+            who = _described(holder)
+            raise LockedError(f"{what} is being worked on by another run: {who}; --lock-wait waits for its end")
+        if looks == 1:
+            log.info("waiting for the lock: %s", _described(holder))
+        await anyio.sleep(_LOOK_AGAIN)
+    return held
+
+
+def _write(held: int, holder: _Note | None) -> None:
+    """Note down who holds a lock. The note is for people; the lock holds without it."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(held, 0)
+        if holder is not None:
+            os.pwrite(held, json.dumps(holder).encode(), 0)
+
+
+def _holder(now: float) -> _Note:
+    since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return {"user": user_name(), "pid": os.getpid(), "host": platform.node(), "since": since}
+
+
+def _read(path: Path) -> _Note | None:
+    try:
+        with path.open("rb") as file:
+            note = json.loads(file.read(_NOTE_BYTES))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(note, dict) and note.keys() >= {"user", "pid", "host", "since"} and type(note["pid"]) is int
+    return note if known else None
+
+
+def _is_past(holder: _Note | None) -> bool:
+    """Whether a note is none, or that of a process that is gone: the holder has not written its own yet."""
+    if holder is None or holder["host"] != platform.node():
+        return holder is None
+    return not _alive(int(holder["pid"]))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # somebody else's
+    return True
+
+
+def _described(holder: _Note | None) -> str:
+    if holder is None:
         return "who holds it is not known"
+    return "process {pid} of {user} on {host}, since {since}".format_map(holder)
