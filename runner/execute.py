@@ -191,6 +191,8 @@ class Executor:
             return
         if verdict.attempt in (AttemptClass.AMBIGUOUS, AttemptClass.APPLIED):
             course.ambiguous, course.read, course.unclear_at = True, None, self._wall()
+        if verdict.attempt is AttemptClass.NOT_SENT and self._client.turns.outage:
+            course.tries -= 1  # how long an outage is waited out is decided for the whole run
         if verdict.disconnected and not course.forgiven:
             course.forgiven = True
             course.tries -= 1
@@ -231,6 +233,8 @@ class Executor:
         if not last and verdict.retryable and course.tries < self._retry.attempts and not self._stop.requested:
             self.put_off.append(course)
             return None
+        if self._stop.requested and verdict.retryable and not course.ambiguous:
+            return self._interrupted(course, self._stop.reason or "the run ended")
         return await self._settle(course, verdict)
 
     async def _settle(self, course: Course, verdict: Verdict) -> Result:

@@ -56,6 +56,19 @@ class Stop:
         """Return when the run is to end."""
         await self._event.wait()
 
+    async def wait_for(self, event: anyio.Event) -> None:
+        """Return when `event` is set; raises `StoppingError` when the run is to end, now or before that."""
+        self.check()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._end, group.cancel_scope)
+            await event.wait()
+            group.cancel_scope.cancel()
+        self.check()
+
+    async def _end(self, scope: anyio.CancelScope) -> None:
+        await self._event.wait()
+        scope.cancel()
+
     async def sleep(self, seconds: float) -> None:
         """Wait, but no longer than the run does; raises `StoppingError` when it is to end.
 

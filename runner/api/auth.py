@@ -15,14 +15,13 @@ import anyio
 from yarl import URL
 
 from runner.api.retry import retrying
-from runner.errors import AccessError, ApiError
+from runner.errors import AccessError, ApiError, ExitCode
 from runner.model import AttemptClass, Verdict
 from runner.policy import RetryPolicy
 from runner.settings import AccessToken
 from runner.stop import Stop, now
 
-_LOOK_AGAIN = 0.5
-"""Seconds after which a wait for the verdict on a token asks whether the run goes on at all."""
+_THROTTLED = 429
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +112,7 @@ class SharedToken:
         self._flight = anyio.Lock()
         self._flights = 0
         self._failure: Verdict | None = None  # of the latest flight
+        self._not_before = -math.inf  # loop time: as the token endpoint has asked
 
     async def get(self) -> Token:
         """The current token; whoever finds none fetches it, the others wait for that.
@@ -128,25 +128,24 @@ class SharedToken:
             if self._probe is None:
                 self._probe = token
                 return token
-            with anyio.move_on_after(_LOOK_AGAIN):
-                await self._judged.wait()
-            self._stop.check()
+            await self._stop.wait_for(self._judged)
 
     def is_current(self, token: Token) -> bool:
         """Whether `token` is still the one to send."""
         return token is self._current
 
     def accepted(self, token: Token) -> None:
-        """A token that the tenant took is good for everybody."""
-        if self._rejections and token is self._current:
+        """A token that the tenant took is good for everybody, or the one that has followed it by now."""
+        if self._rejections and token in (self._current, self._probe):
             self._rejections = 0
             self._judge()
 
     def rejected(self, token: Token, message: str) -> None:
         """Drop `token` if it is the current one; raise `AccessError` when fresh ones are refused, too."""
-        if token is not self._current:
+        if token not in (self._current, self._probe):
             return
-        self._current = None
+        if token is self._current:
+            self._current = None
         self._rejections += 1
         self._judge()
         if self._rejections >= self._policy.rejected_tokens:
@@ -175,22 +174,36 @@ class SharedToken:
             token = self._fresh()
             if token is not None:
                 return token
+            self._stop.check()
             if self._flights != flight and self._failure is not None:
                 raise ApiError(self._failure)
             return await self._fetch()
 
     async def _fetch(self) -> Token:
-        self._stop.check()
         self._failure = None
         try:
-            token: Token = await retrying(self._policy, self._stop)(self._mint)
+            token: Token = await retrying(self._policy, self._stop)(self._ask)
         except ApiError as error:
             self._failure = _unavailable(error.verdict, self._tenant)
+            if error.verdict.status == _THROTTLED:  # no target fails for that: the run is what ends
+                self._stop.request(self._failure.message, ExitCode.STOPPED)
+                self._stop.check()
             raise ApiError(self._failure) from error
         finally:
             self._flights += 1
         self._current = token
         return token
+
+    async def _ask(self) -> Token:
+        """One request for a token, not before the time that the endpoint named, whoever asks."""
+        wait = self._not_before - anyio.current_time()
+        if wait > 0:
+            await self._stop.sleep(wait)
+        try:
+            return await self._mint()
+        except ApiError as error:
+            self._not_before = anyio.current_time() + (error.verdict.retry_after or 0.0)
+            raise
 
 
 def _unavailable(verdict: Verdict, tenant: str) -> Verdict:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import anyio
+from tenacity import AsyncRetrying
 from yarl import URL
 
 from runner.api import rows
@@ -22,7 +23,7 @@ from runner.api.auth import FixedToken, SharedToken, Token, TokenSource
 from runner.api.classify import Reply, classify_reply, json_object
 from runner.api.mint import Mint
 from runner.api.ratelimit import allowance
-from runner.api.retry import persist, retrying
+from runner.api.retry import persist, retrying, while_up
 from runner.api.transport import Transport
 from runner.api.turn import Tally, Turns
 from runner.errors import ApiError
@@ -63,15 +64,15 @@ class Client:
         self._stop = stop
         self._retry = retry or RetryPolicy()
         self._transport = Transport(timeouts or Timeouts(), proxy=settings.proxy)
+        self.turns = Turns(limits, self._retry, stop)
         self._tokens: TokenSource
         if isinstance(settings.credential, AccessToken):
             self._tokens = FixedToken(settings.credential)
         else:
             mint = Mint(settings, settings.credential, self._transport.exchange, wall)
-            self._tokens = SharedToken(mint, settings.tenant, self._retry, stop, wall)
+            self._tokens = SharedToken(self.turns.minting(mint), settings.tenant, self._retry, stop, wall)
         self._concurrency = limits.concurrency
         self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
-        self.turns = Turns(limits, self._retry, stop)
         self.total = Tally()
         self._told: list[float] = []  # when each request that was told to wait goes on, on the loop's clock
         self._stack = AsyncExitStack()
@@ -160,7 +161,10 @@ class Client:
                 raise ApiError(verdict._replace(retryable=verdict.retryable or verdict.truncated))
             return document
 
-        return await persist(once, lambda: retrying(self._retry, self._stop))
+        def retry() -> AsyncRetrying:
+            return retrying(self._retry, self._stop, until=while_up(self._retry.attempts, lambda: self.turns.outage))
+
+        return await persist(once, retry)
 
     async def _send(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict]:
         """One attempt: as many requests as throttling and stale tokens make of it."""
@@ -228,11 +232,7 @@ class Client:
         """A token and a turn, both good at this moment; the time of the turn is when the request leaves."""
         asked_at = self.turns.now()
         while True:
-            try:
-                token = await self._tokens.get()
-            except ApiError:
-                self.turns.unsent()
-                raise
+            token = await self._tokens.get()
             try:
                 sent_at = await self.turns.take()
             except BaseException:
@@ -241,6 +241,7 @@ class Client:
             if self._tokens.is_current(token):
                 tally.waited += sent_at - asked_at
                 return token, sent_at
+            self._tokens.unjudged(token)
 
     def _connector_url(self, target: Target, tail: str = "") -> URL:
         app_id, connector_id = _checked(target.app_id), _checked(target.connector_id)

@@ -31,6 +31,10 @@ class Outage:
         """A request leaves: while the tenant is down, it is the probe of its interval."""
         self._next_probe = now + self._policy.outage_probe
 
+    def encouraged(self, now: float) -> None:
+        """The tenant gave a token: while it is taken to be down, the request that needs it may follow at once."""
+        self._next_probe = now
+
     def answered(self) -> None:
         """A reply that says something: the tenant is there."""
         self._failures = 0

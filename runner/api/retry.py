@@ -83,6 +83,22 @@ class BackOff(wait_base):
         return max(jitter(retry_state), verdict.retry_after or 0.0)
 
 
+class while_up(stop_base):
+    """Stop after so many attempts, not counting those after which the tenant was taken to be down.
+
+    How long an outage is waited out is decided once, for the whole run, not by each request's tries.
+    """
+
+    def __init__(self, attempts: int, down: Callable[[], bool]) -> None:
+        self._left = attempts
+        self._down = down
+
+    def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 (tenacity's interface)
+        """Whether to give up now; asked once after each failure."""
+        self._left -= not self._down()
+        return self._left <= 0
+
+
 class until_spent(stop_base):
     """Stop when `attempts` have been made, by the caller's own count, or `seconds` of them have passed.
 

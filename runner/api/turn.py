@@ -6,20 +6,24 @@ moment of sending: a turn reserved ahead would keep an old schedule alive beside
 
 import math
 from asyncio import get_running_loop
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 
 from runner.api.outage import Outage
 from runner.api.pace import Pace, PaceSnapshot
 from runner.api.ratelimit import Allowance
-from runner.errors import ExitCode
+from runner.errors import ApiError, ExitCode
 from runner.model import AttemptClass, Verdict
 from runner.policy import LimitPolicy, RetryPolicy
 from runner.stop import Stop
 
 _LONGEST_PATIENCE = 0.05
 """Seconds that an intent may be held back for others to share its commit."""
+
+Token = TypeVar("Token")
 
 _LOOK_AGAIN = 1.0
 """Seconds: the head of the queue looks again at least so often, for the way may be free sooner than it was told."""
@@ -99,9 +103,28 @@ class Turns:
         self._pace.lost(sent_at, moment)
         self._fail(moment)
 
-    def unsent(self) -> None:
-        """A request could not even be authorized."""
-        self._fail(self.now())
+    def minting(self, mint: Callable[[], Awaitable[Token]]) -> Callable[[], Awaitable[Token]]:
+        """`mint`, heeding an outage: while the tenant is down, asking for a token is the probe of its interval."""
+
+        async def heeding() -> Token:
+            while (delay := self._outage.delay(self.now())) > 0:
+                await self._stop.sleep(min(delay, _LOOK_AGAIN))
+            self._outage.sent(self.now())
+            try:
+                token = await mint()
+            except ApiError as error:
+                self._unminted(error.verdict, self.now())
+                raise
+            self._outage.encouraged(self.now())
+            return token
+
+        return heeding
+
+    def _unminted(self, verdict: Verdict, now: float) -> None:
+        if verdict.throttled:
+            self._mind_long_waits(verdict.retry_after, now)
+        else:
+            self._fail(now)
 
     def answered(self, sent_at: float, verdict: Verdict, allowance: Allowance | None) -> float:
         """A reply has come; returns the seconds its target must wait if it was throttled."""

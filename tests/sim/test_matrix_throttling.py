@@ -163,6 +163,46 @@ async def test_row_28_a_throttled_token_in_the_middle_of_a_run_fails_no_target(b
         assert len(b.posts()) == 60 + b.server.oracle.per_status[401]
 
 
+async def test_row_28_no_worker_asks_for_a_token_before_the_time_that_another_was_told(bench: OpenBench) -> None:
+    targets = pairs(100)
+    async with bench(targets, "latency=1s,token_life=4s") as b:
+        loop = asyncio.get_running_loop()
+        loop.call_later(2, b.server.script, "token", ["status=429,retry_after=20"] * 4 + ["status=503"] * 4)
+        result = await b.run(job(targets, preflight=False, verify=False))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 100})
+        tokens = b.arrivals("token")
+        waits = [later.at - earlier.at for earlier, later in itertools.pairwise(tokens) if earlier.status == 429]
+        assert len(waits) == 4
+        assert min(waits) >= 20
+
+
+async def test_row_28_a_token_endpoint_that_refuses_for_good_in_the_middle_ends_the_run_and_fails_no_target(
+    bench: OpenBench,
+) -> None:
+    targets = pairs(100)
+    async with bench(targets, "latency=1s,token_life=4s") as b:
+        loop = asyncio.get_running_loop()
+        loop.call_later(2, b.server.script, "token", ["status=429,retry_after=20"] * 500)
+        result = await b.run(job(targets, preflight=False, verify=False))
+
+        assert result.exit_code == ExitCode.STOPPED
+        assert counts(result).keys() == {"changed", "not_attempted"}
+        assert "no token from" in (result.stopped or "")
+        assert "429" in (result.stopped or "")
+        assert len(b.arrivals("token")) == 1 + 5
+
+
+async def test_row_28_a_wait_for_a_token_beyond_all_patience_ends_the_run_at_once(bench: OpenBench) -> None:
+    async with bench(ONE) as b:
+        b.server.script("token", ["status=429,retry_after=3600"] * 9)
+        result = await b.run(job(ONE))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.STOPPED, {"not_attempted": 1})
+        assert "asks to wait 3600 s" in (result.stopped or "")
+        assert asyncio.get_running_loop().time() < 5
+
+
 @pytest.mark.parametrize("applied", ["yes", "no"])
 async def test_row_30_an_overloaded_tenant_is_waited_for_and_its_reply_is_still_ambiguous(
     bench: OpenBench, applied: str

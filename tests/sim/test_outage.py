@@ -31,11 +31,32 @@ async def test_ten_minutes_of_outage_cost_a_fifth_more_requests_and_a_probe_each
         assert asyncio.get_running_loop().time() > UP
 
 
+@pytest.mark.parametrize("begin", [0.5, 9, 15, 17.5, 19.5], ids=["reading", "early", "sending", "last", "verifying"])
+@pytest.mark.parametrize(("operation", "kind"), [("pause", "503"), ("resume", "drop"), ("resume", "503")])
+async def test_whatever_an_outage_of_ten_minutes_falls_into_it_costs_no_target(
+    bench: OpenBench, operation: str, kind: str, begin: float
+) -> None:
+    workers, down = 3, begin
+    targets = pairs(60, per_app=3) if begin < 1 else pairs(10 * workers, per_app=10)
+    async with bench(targets, f"latency=1s,outage={down}s-{down + 600}s,outage_as={kind}") as b:
+        for target in targets:
+            if operation == "resume":
+                b.tenant.pause_by_other(*target)
+        limits = LimitPolicy(concurrency=10 if begin < 1 else workers)
+        result = await b.run(job(targets, operation, limits=limits))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": len(targets)})
+
+
 @pytest.mark.parametrize("kind", ["503", "drop", "silence"])
-async def test_while_the_tenant_is_down_only_probes_are_sent(bench: OpenBench, kind: str) -> None:
+@pytest.mark.parametrize("life", ["3600s", "60s"])
+async def test_while_the_tenant_is_down_only_probes_are_sent_be_it_for_a_token(
+    bench: OpenBench, kind: str, life: str
+) -> None:
     targets = pairs(150, per_app=10)
-    async with bench(targets, f"latency=1s,outage={DOWN}s-{UP}s,outage_as={kind}") as b:
-        await b.run(job(targets))
+    async with bench(targets, f"latency=1s,token_life={life},outage={DOWN}s-{UP}s,outage_as={kind}") as b:
+        result = await b.run(job(targets))
+        assert counts(result) == {"changed": 150}
 
         begin = b.server.oracle.requests[0].at
         probes = [at for request in b.server.oracle.requests if 150 < (at := request.at - begin) < UP]

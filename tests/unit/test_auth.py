@@ -1,6 +1,7 @@
 """One token for all requests: single flight, early renewal, probation, and the credential that is dead."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -147,6 +148,27 @@ async def test_an_endpoint_that_throttles_is_asked_again_when_it_says() -> None:
     assert anyio.current_time() == pytest.approx(1 + 7 + 1)
 
 
+async def test_no_flight_begins_before_the_time_that_an_earlier_one_was_told() -> None:
+    trouble = [ApiError(DOWN)] * 4 + [ApiError(replace(DOWN, retry_after=100.0))]
+    endpoint = Endpoint(*trouble)
+    tokens = source(endpoint)
+    assert len([error for error in await all_of(tokens, 1) if isinstance(error, ApiError)]) == 1
+    told_at = anyio.current_time()
+    await tokens.get()
+
+    assert endpoint.mints == 6
+    assert anyio.current_time() == pytest.approx(told_at + 100 + 1)
+
+
+async def test_an_endpoint_that_throttles_for_good_ends_the_run_rather_than_a_target() -> None:
+    endpoint, stop = Endpoint(*(ApiError(THROTTLED) for _ in range(99))), Stop()
+    got = await all_of(source(endpoint, stop), 10)
+
+    assert endpoint.mints == POLICY.attempts
+    assert all(isinstance(error, StoppingError) for error in got)
+    assert (stop.exit_code, stop.reason) == (ExitCode.STOPPED, "no token from acme.conductor.one: HTTP 429")
+
+
 async def test_an_endpoint_that_is_down_is_not_asked_by_every_worker_in_turn() -> None:
     endpoint = Endpoint(*(ApiError(DOWN) for _ in range(10_000)))
     got = await all_of(source(endpoint), 100)
@@ -157,8 +179,8 @@ async def test_an_endpoint_that_is_down_is_not_asked_by_every_worker_in_turn() -
 
 
 async def test_without_a_token_the_callers_own_request_was_not_sent() -> None:
-    throttled = Verdict(AttemptClass.REFUSED, "HTTP 429", 429, retryable=False, throttled=True)
-    with pytest.raises(ApiError, match=r"no token from acme\.conductor\.one: HTTP 429") as raised:
+    throttled = Verdict(AttemptClass.AMBIGUOUS, "HTTP 503", 503, retryable=False, throttled=True)
+    with pytest.raises(ApiError, match=r"no token from acme\.conductor\.one: HTTP 503") as raised:
         await source(Endpoint(ApiError(throttled))).get()
     assert raised.value.verdict.attempt is AttemptClass.NOT_SENT
     assert not raised.value.verdict.throttled  # the API itself is not what throttles
@@ -278,6 +300,63 @@ async def test_a_token_that_was_taken_in_between_starts_the_count_again() -> Non
     for _ in range(10):
         tokens.rejected(await tokens.get(), "HTTP 401")
         tokens.accepted(await tokens.get())
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "rejected", "unjudged"])
+async def test_a_probe_whose_token_was_renewed_meanwhile_is_judged_all_the_same(verdict: str) -> None:
+    tokens = source(Endpoint(life=10))
+    tokens.rejected(await tokens.get(), "HTTP 401")
+    probe = await tokens.get()
+    async with anyio.create_task_group() as group:
+        await anyio.sleep(20)  # the reply takes longer than the token lives
+        group.start_soon(all_of, tokens, 10)
+        await anyio.sleep(2)  # another one is fetched
+        assert not tokens.is_current(probe)
+        with anyio.fail_after(60):
+            if verdict == "rejected":
+                tokens.rejected(probe, "HTTP 401")
+            else:
+                getattr(tokens, verdict)(probe)
+            for _ in range(20):
+                await anyio.sleep(1)
+                tokens.accepted(await tokens.get())
+
+
+async def test_the_end_of_the_run_ends_the_wait_for_a_verdict_at_that_moment() -> None:
+    stop = Stop()
+    tokens = source(Endpoint(), stop)
+    tokens.rejected(await tokens.get(), "HTTP 401")
+    await tokens.get()
+    got: list[Token | BaseException] = []
+
+    async def ask() -> None:
+        got.extend(await all_of(tokens, 10))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await anyio.sleep(0.123)
+        stop.request("enough", ExitCode.STOPPED)
+    assert anyio.current_time() == pytest.approx(2.123)
+    assert [str(error) for error in got] == ["enough"] * 10
+
+
+async def test_who_is_cancelled_while_waiting_for_a_verdict_leaves_the_others_waiting() -> None:
+    tokens = source(Endpoint())
+    tokens.rejected(await tokens.get(), "HTTP 401")
+    probe = await tokens.get()
+    got: list[Token | BaseException] = []
+
+    async def ask() -> None:
+        got.extend(await all_of(tokens, 5))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        with anyio.move_on_after(1):
+            await all_of(tokens, 5)
+        await anyio.sleep(1)
+        assert got == []
+        tokens.accepted(probe)
+    assert got == [probe] * 5
 
 
 async def test_a_late_answer_to_an_old_token_says_nothing_about_the_new_one() -> None:

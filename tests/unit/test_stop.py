@@ -1,6 +1,7 @@
 """One request to stop, seen by everything that waits."""
 
 import math
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -112,3 +113,32 @@ async def test_who_waits_for_the_end_is_woken_once_it_comes() -> None:
         await anyio.sleep(1)
         stop.request("enough", ExitCode.STOPPED)
     await stop.wait()
+
+
+async def test_waiting_for_something_else_ends_with_it_or_with_the_run() -> None:
+    stop, happened, never = Stop(), anyio.Event(), anyio.Event()
+    ends: list[float] = []
+
+    async def wait_for(event: anyio.Event) -> None:
+        with suppress(StoppingError):
+            await stop.wait_for(event)
+        ends.append(anyio.current_time())
+
+    async with anyio.create_task_group() as group:
+        for event in (happened, never, never):
+            group.start_soon(wait_for, event)
+        await anyio.sleep(1)
+        happened.set()
+        await anyio.sleep(1)
+        stop.request("enough", ExitCode.STOPPED)
+    assert ends == [1.0, 2.0, 2.0]
+    with pytest.raises(StoppingError):
+        await stop.wait_for(happened)
+
+
+async def test_waiting_for_something_else_can_be_cancelled() -> None:
+    stop = Stop()
+    with anyio.move_on_after(5) as scope:
+        await stop.wait_for(anyio.Event())
+    assert scope.cancelled_caught
+    stop.check()
