@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
+
 from runner import trace
 from runner.api.budget import RetryBudget
 from runner.api.client import Client
@@ -61,6 +63,7 @@ class Course:
     ambiguous: bool = False  # a request may have taken effect
     unclear_at: float | None = None  # when the latest such request was given up, epoch seconds
     read: ConnectorState | None = None  # the latest read since then
+    not_before: float = 0.0  # loop time until which the tenant asked to leave this target alone
 
 
 class Executor:
@@ -181,6 +184,7 @@ class Executor:
     async def _attempt(self, course: Course) -> None:
         course.tries += 1
         trace.attempt.set(course.attempts + 1)
+        await self._as_asked(course)
         guarded = course.planned.marks is not None and course.last is not None
         if course.ambiguous or guarded or (course.last is not None and course.last.status == 409):
             await self._look(course)
@@ -196,9 +200,15 @@ class Executor:
         if verdict.disconnected and not course.forgiven:
             course.forgiven = True
             course.tries -= 1
+        course.not_before = anyio.current_time() + (verdict.retry_after or 0.0)
         if verdict.fatal:
             self._stop.request(verdict.message, ExitCode.BUG if verdict.status in _OUTGROWN else ExitCode.STOPPED)
         raise ApiError(verdict)
+
+    async def _as_asked(self, course: Course) -> None:
+        wait = course.not_before - anyio.current_time()
+        if wait > 0:
+            await self._stop.sleep(wait)
 
     async def _look(self, course: Course) -> None:
         """Read the connector after an unclear reply; raises `_Reached` if it is as wanted already."""
@@ -213,6 +223,7 @@ class Executor:
 
     async def _look_again_and_again(self, course: Course) -> None:
         """The last reads before a failure is called one: several, for reads may lag behind writes."""
+        await self._as_asked(course)
         await self._look(course)
         for delay in RECHECK_DELAYS:
             await self._stop.sleep(delay)

@@ -218,6 +218,20 @@ async def test_row_30_an_overloaded_tenant_is_waited_for_and_its_reply_is_still_
         assert read.at - b.arrivals("pause")[0].at >= 15
 
 
+@pytest.mark.parametrize("refusals", [1, 4, 5])
+async def test_row_30_neither_the_last_pass_nor_the_last_read_comes_before_the_tenant_said(
+    bench: OpenBench, refusals: int
+) -> None:
+    async with bench(ONE) as b:
+        b.server.script("app0/con0", ["status=503,retry_after=60"] * refusals)
+        result = await b.run(job(ONE))
+
+        assert counts(result) == ({"failed": 1} if refusals == 5 else {"changed": 1})
+        assert list(b.server.oracle.sent_too_early()) == []
+        refused = [arrival.at for arrival in b.arrivals("pause") if arrival.status == 503]
+        assert all(not at < read.at < at + 60 for at in refused for read in b.arrivals("connector"))
+
+
 async def test_row_30_nobody_is_sent_again_before_the_tenant_said(bench: OpenBench) -> None:
     targets = pairs(40)
     async with bench(targets, "error=20%,error_status=503,error_retry_after=5s,latency=50ms,seed=4") as b:
