@@ -320,7 +320,7 @@ class Conduct:
             self._context.observer.tick()
 
     async def _keep_the_deadline(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
+        await anyio.sleep_until(self._client.turns.ends_at)
         self._stop.request(f"the deadline of {seconds:g} s has passed", ExitCode.STOPPED)
 
     async def _heed_signals(self, work: anyio.CancelScope) -> None:
@@ -330,9 +330,9 @@ class Conduct:
             first = await signals.next()
             self._stop.request(f"{first.name} received", 128 + first)
             self._context.observer.interrupted(first.name, self._client.in_flight)
-            with anyio.move_on_after(DRAIN_GRACE):
+            with anyio.move_on_after(DRAIN_GRACE) as grace:
                 await signals.next()
-            self._abandoned = True
+            self._abandoned = not grace.cancelled_caught  # one signal alone costs nobody the report
             work.cancel()
             await anyio.sleep_forever()  # a third signal must not cut the account short
 
@@ -352,24 +352,33 @@ class Conduct:
         counts: Mapping[Outcome, int] = {}
         try:
             self._journal.commit()
+            self._journal.check()
             record = self._context.store.run(self._run_id)
             counts = judged = record.counts
             if self._undoing is not None:
                 judged = self._undoing.judged(record)
             elif self._job.operation is OperationName.RESUME:
                 self._context.store.release_resumed(record, self._context.wall())
-            exit_code = _exit_code(judged, self._stop, self._job, complete=ended and (partial or not unlisted))
+            exit_code = _exit_code(
+                judged,
+                self._stop,
+                self._job,
+                complete=ended and (partial or not unlisted),
+                bug=self._executor.bugs > 0,
+            )
             tally = (total.requests, total.retries, total.throttled)
             self._journal.finish(self._context.wall(), exit_code, words, tally)
         except StorageError as error:
             self._stop.request(str(error), ExitCode.STORAGE)
             exit_code, partial, words = ExitCode.STORAGE, False, self._stop.reason
-        unwritten = tuple(self._journal.lost)
+        unwritten = (*self._journal.lost, *self._journal.unreadable())
         return RunResult(self._run_id, exit_code, words, counts, self._abandoned, unwritten, partial)
 
 
-def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete: bool) -> int:
+def _exit_code(counts: Mapping[Outcome, int], stop: Stop, job: Job, *, complete: bool, bug: bool) -> int:
     """What the process tells its caller: 0 only if every target is in the wanted state."""
+    if bug and stop.exit_code not in (ExitCode.ACCESS, ExitCode.STORAGE):
+        return ExitCode.BUG
     if stop.exit_code in (*SIGNAL_CODES, ExitCode.STORAGE, ExitCode.BUG):
         return stop.exit_code
     if not any(counts.values()) and not stop.requested:

@@ -96,6 +96,7 @@ class Executor:
         self._cadence = cadence
         self._wall = wall
         self.put_off: list[Course] = []
+        self.bugs = 0  # targets that an error inside this program has cost
 
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome and record it; an error of any kind is this target's alone."""
@@ -141,8 +142,10 @@ class Executor:
         except (StoppingError, StorageError) as error:
             result = self._interrupted(course, str(error))
         except Exception as error:
-            log.exception("target %s: this is a bug in c1-runner", course.planned.target)
-            self._stop.request(f"a bug in c1-runner ({type(error).__name__})", ExitCode.BUG)
+            self.bugs += 1
+            log.error(
+                "target %s: this is a bug in c1-runner (%r)", course.planned.target, error, exc_info=self.bugs == 1
+            )
             result = self._result(course, Outcome.UNKNOWN, "an error inside c1-runner; see the log")
         except BaseException:  # cut off at the end of the grace: what was never sent is not uncertain
             if course.tally.requests == 0 and not course.ambiguous:

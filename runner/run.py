@@ -17,7 +17,7 @@ import anyio
 from runner import __version__, trace, units
 from runner.api.client import Client
 from runner.conduct import Conduct, Context, Wave
-from runner.errors import InterruptedRunError, RunnerError, UsageError
+from runner.errors import InterruptedRunError, OutageError, RunnerError, UsageError
 from runner.leasing import Undoing
 from runner.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.planning import Planner
@@ -58,7 +58,7 @@ async def run(job: Job, context: Context) -> RunResult:
             planner = Planner(
                 job, client, stop, include_protected=context.include_protected, told=context.observer.listing
             )
-            plan = await _until_a_signal(context, planner.survey)
+            plan = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
             start = start_of(job, context, run_id, started_at, whole=planner.whole)
             journal = store.journal(replace(start, until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
@@ -112,6 +112,13 @@ async def _lock(held: AsyncExitStack, job: Job, context: Context, now: float) ->
     """Take the job's lock; `held` keeps it."""
     directory, tenant = context.store.directory, context.settings.tenant
     await held.enter_async_context(lock(directory, tenant, job.name, now=now, wait=context.lock_wait))
+
+
+async def _survey(planner: Planner, job: Job, ends_at: float) -> list[Planned] | None:
+    """The planner's survey, unless the deadline passes meanwhile."""
+    with anyio.CancelScope(deadline=ends_at):
+        return await planner.survey()
+    raise OutageError(f"the deadline of {job.limits.deadline:g} s passed before the plan was known; nothing was sent")
 
 
 async def _until_a_signal(context: Context, work: Callable[[], Awaitable[Value]]) -> Value:

@@ -46,7 +46,7 @@ class Turns:
         self.now = get_running_loop().time  # seconds; to find the running loop costs a call of the system each time
         self._retry = retry
         self._stop = stop
-        self._ends_at = math.inf if limits.deadline is None else self.now() + limits.deadline
+        self.ends_at = math.inf if limits.deadline is None else self.now() + limits.deadline  # loop time
         self._deadline = limits.deadline
         self._pace = Pace(rate=limits.rate)
         self._outage = Outage(retry)
@@ -165,7 +165,7 @@ class Turns:
         """A wait that the run cannot afford ends it at once, rather than after the wait."""
         if asked is None:
             return
-        if now + asked > self._ends_at:
+        if now + asked > self.ends_at:
             words = f"the tenant asks to wait {asked:g} s, past the deadline of {self._deadline:g} s"
         elif asked > self._retry.longest_retry_after and self._deadline is None:
             words = f"the tenant asks to wait {asked:g} s; set a deadline that allows for it, or run again later"

@@ -14,7 +14,7 @@ import click
 from runner import report, trace
 from runner.cli.logs import notice
 from runner.cli.process import undisturbed
-from runner.errors import ExitCode, StorageError
+from runner.errors import ExitCode, StorageError, UsageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
 from runner.report.words import moment_text
@@ -30,6 +30,7 @@ class Hints:
     state_dir: Path | None = None  # where it was given; the commands name it, too
     possible: bool = True  # a sandbox is gone when its run ends
     undoable: bool = True  # inside a window, what was paused is resumed anyway
+    include_anomalies: bool = False
 
     def after(self, record: RunRecord, *, reported: bool) -> list[str]:
         """The commands that make sense after a run."""
@@ -38,7 +39,8 @@ class Hints:
         if outcomes and self.possible:
             plain = not record.counts[Outcome.FAILED]
             only = "" if plain else f" --only {','.join(outcomes)}"
-            commands.append(self.command(f"c1-runner continue {record.run_id}{only}"))
+            anomalies = " --include-anomalies" if self.include_anomalies else ""
+            commands.append(self.command(f"c1-runner continue {record.run_id}{only}{anomalies}"))
         if self.possible and self.undoable and _has_paused(record):
             commands.append(self.command(f"c1-runner undo {record.run_id}"))
         if not reported:
@@ -69,7 +71,7 @@ def account(
         _append_step_summary(store, record, hints)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
-    except StorageError as error:
+    except (StorageError, UsageError) as error:  # UsageError: its state file is not the run's any more
         notice(str(error), level=logging.ERROR)
         exit_code = ExitCode.STORAGE
     _say_what_is_missing(result)

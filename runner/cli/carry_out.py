@@ -58,7 +58,7 @@ def carry_out(
     result = anyio.run(main)
     if result is None:
         return ExitCode.OK
-    hints = Hints(manner.state_dir, possible=not sandbox)
+    hints = Hints(manner.state_dir, possible=not sandbox, include_anomalies=manner.include_anomalies)
     return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
 
 

@@ -158,7 +158,7 @@ class Store:
     def run(self, run_id: str | None = None) -> RunRecord:
         """One run by its id or an unambiguous beginning of it; without one, the newest."""
         # A connection of its own reads what is on the disk, not what this process remembers of it.
-        with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
+        with storage_errors(self.path), contextlib.closing(_reader(self.path)) as connection:
             matches = records.find_runs(connection, run_id)
         if not matches:
             what = f"no run {run_id!r}" if run_id else "no run yet"
@@ -197,7 +197,7 @@ class Store:
 
     def _read(self, query: Callable[[sqlite3.Connection], Iterator[Row]]) -> Iterator[Row]:
         """Rows from a connection of their own, so that writing goes on while they are read."""
-        with storage_errors(self.path), contextlib.closing(_connect(self.path)) as connection:
+        with storage_errors(self.path), contextlib.closing(_reader(self.path)) as connection:
             yield from query(connection)
 
 
@@ -216,8 +216,13 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT / 1000)
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is there: reading must not make an empty one where it has vanished."""
+    return _connect(f"{path.absolute().as_uri()}?mode=rw")
+
+
+def _connect(path: Path | str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT / 1000, uri=isinstance(path, str))
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a committed intent survives a power cut, not only a crash (sqlite.org/pragma.html#pragma_synchronous)

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import operator
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -40,6 +41,10 @@ _FINISHED = """
     UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ?, requests = coalesce(requests, 0) + ?,
         retries = coalesce(retries, 0) + ?, throttled = coalesce(throttled, 0) + ? WHERE run = ?
 """
+
+_RECORDED = "SELECT app_id, connector_id, outcome FROM targets WHERE run = ? AND outcome IS NOT NULL ORDER BY seq"
+
+_GONE = "the state file is gone, or another one is in its place"
 
 _QUIET_TURNS = 3
 """Turns of the event loop: a worker that has just recorded an outcome intends its next target within so many."""
@@ -102,6 +107,7 @@ class Journal:
         self._connection = connection
         self._run = run
         self._path = path
+        self._file = _identity(path)
         self._group = _Group()
         self._pending = anyio.Event()
         self._failure: StorageError | None = None
@@ -237,10 +243,29 @@ class Journal:
     def finish(self, at: float, exit_code: int, stopped: str | None, tally: tuple[int, int, int]) -> None:
         """Close the run's account: `tally` is requests, retries, throttled."""
         self.commit()
-        if self._failure is not None:
-            raise self._failure
+        self.check()
         values = (at, exit_code, stopped, *tally, self._run)
         self._transaction([(_FINISHED, (values,))])
+
+    def check(self) -> None:
+        """Raise `StorageError` if what was recorded is not where it can be read again."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._in_place():
+            raise StorageError(f"{self._path}: the journal could not be written ({_GONE})")
+
+    def unreadable(self) -> list[str]:
+        """What is recorded, in words, if nobody else can read it: a file that was removed is still open here."""
+        if self._in_place():
+            return []
+        try:
+            rows = self._connection.execute(_RECORDED, (self._run,)).fetchall()
+        except sqlite3.Error:
+            return []
+        return [f"{app_id}/{connector_id} {outcome}" for app_id, connector_id, outcome in rows]
+
+    def _in_place(self) -> bool:
+        return self._file is not None and _identity(self._path) == self._file
 
     def _add(self, statement: str, values: Sequence[Any], record: object) -> _Group:
         if self._failure is None:
@@ -252,8 +277,8 @@ class Journal:
 
     def _transaction(self, statements: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
         try:
-            if not self._path.exists():  # SQLite would go on writing to a file that has no name any more
-                raise FileNotFoundError("the state file is gone")
+            if not self._in_place():  # SQLite would go on writing to a file that has no name any more
+                raise FileNotFoundError(_GONE)
             self._connection.execute("BEGIN IMMEDIATE")
             for statement, rows in statements:
                 self._connection.executemany(statement, rows)
@@ -264,6 +289,15 @@ class Journal:
             if not isinstance(error, (sqlite3.Error, OSError, UnicodeError)):
                 raise
             raise StorageError(f"{self._path}: the journal could not be written ({error})") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (it is asked before every commit, and this is quicker)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def state_json(state: ConnectorState | None) -> str | None:
