@@ -95,6 +95,7 @@ class Pace:
         self._gated = False
         self._in_vain = 0  # refusals in a row with nothing accepted in between
         self._quota, self._quota_until = 0, -math.inf
+        self._least_left = 0  # the lowest `remaining` of the present window: replies overtake each other
 
     @property
     def in_flight(self) -> int:
@@ -157,12 +158,16 @@ class Pace:
     def hint(self, now: float, *, remaining: int | None, reset_after: float | None, limit: int | None) -> None:
         """A reply's RateLimit or X-RateLimit headers (draft-ietf-httpapi-ratelimit-headers), told before `accepted`.
 
-        `remaining` requests are left until `reset_after` seconds from now; those in flight may or may not be counted.
+        `remaining` requests are left until `reset_after` seconds from now. What was answered in this window is counted
+        in the lowest `remaining` of it; what is in flight may not be.
         """
         if remaining is None or reset_after is None or not self._tuning.quota_horizon <= reset_after < math.inf:
             return
         if limit is None or 0 <= remaining <= limit:
-            self._quota, self._quota_until = remaining - (self._in_flight - 1), now + reset_after
+            if now + reset_after > self._quota_until + self._tuning.quota_horizon:  # another window
+                self._least_left, self._quota_until = remaining, now + reset_after
+            self._least_left = min(self._least_left, remaining)
+            self._quota = self._least_left - (self._in_flight - 1)
 
     def snapshot(self, now: float) -> PaceSnapshot:
         gate = max(self._gate, self._quota_until if self._quota <= 0 else -math.inf)

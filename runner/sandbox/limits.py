@@ -107,7 +107,7 @@ class FixedWindow:
             return Verdict(False, 0, wait)
         self._used += 1
         left = self._allowed - self._used
-        return Verdict(True, left, 0.0 if left else wait)
+        return Verdict(True, left, wait)
 
 
 def waiting_time(header: str, now: float) -> float | None:

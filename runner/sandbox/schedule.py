@@ -129,11 +129,14 @@ def _limiter(faults: Faults, clock: Callable[[], float]) -> TokenBucket | FixedW
     if faults.limit is None:
         return None
     if faults.window is not None:
-        return FixedWindow(max(1, round(faults.limit * faults.window)), faults.window, clock)
+        return FixedWindow(_ceiling(faults), faults.window, clock)
     return TokenBucket(faults.limit, _ceiling(faults), clock, refused_costs=faults.refused_costs)
 
 
 def _ceiling(faults: Faults) -> int:
+    """The most requests that are taken at once: what a window allows, or a full bucket."""
+    if faults.window is not None:
+        return max(1, round((faults.limit or 0) * faults.window))
     return faults.burst or max(1, math.ceil(faults.limit or 0))
 
 

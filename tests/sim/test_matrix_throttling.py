@@ -239,3 +239,43 @@ async def test_row_30_nobody_is_sent_again_before_the_tenant_said(bench: OpenBen
 
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 40})
         assert list(b.server.oracle.sent_too_early()) == []
+
+
+# What all of them share
+
+
+async def test_row_24_a_second_refusal_meanwhile_shuts_one_gate_for_all(bench: OpenBench) -> None:
+    targets = pairs(60)
+    async with bench(targets, "latency=100ms") as b:
+        b.server.script("app20/con20", ["status=429,retry_after=10"])
+        b.server.script("app26/con26", ["status=429,retry_after=10"])
+        limits = LimitPolicy(concurrency=4)
+        result = await b.run(job(targets, preflight=False, verify=False, limits=limits))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 60})
+        assert list(b.server.oracle.sent_too_early()) == []
+        first, second = (arrival.at for arrival in b.arrivals("pause") if arrival.status == 429)
+        between = [arrival for arrival in b.arrivals("pause") if first < arrival.at < second]
+        behind = [arrival for arrival in b.arrivals("pause") if second + 0.1 < arrival.at < second + 10]
+        assert len(between) > 0  # one refusal alone holds up nobody but its target
+        assert behind == []
+
+
+@pytest.mark.parametrize("headers", ["x", "draft"])
+async def test_row_24_an_announced_limit_is_kept_without_a_single_refusal(bench: OpenBench, headers: str) -> None:
+    targets = pairs(60)
+    async with bench(targets, f"limit=30/min,window=60s,limit_headers={headers},latency=100ms") as b:
+        result = await b.run(job(targets, preflight=False, verify=False))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 60})
+        assert b.server.oracle.per_status[429] == 0
+        assert asyncio.get_running_loop().time() < 63
+
+
+async def test_row_24_without_headers_the_same_limit_is_found_out_by_refusals(bench: OpenBench) -> None:
+    targets = pairs(60)
+    async with bench(targets, "limit=30/min,window=60s,latency=100ms") as b:
+        result = await b.run(job(targets, preflight=False, verify=False))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 60})
+        assert b.server.oracle.per_status[429] > 0
