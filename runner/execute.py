@@ -45,6 +45,8 @@ Finished = Callable[[Planned, Result], None]
 
 _ACCEPTED = 202  # not done yet: a read that shows nothing proves nothing
 
+_MISSING = 404
+
 _OUTGROWN = frozenset({405, 411, 415, 501})
 """Refusals that say the request itself is wrong: the API has changed, or this program has a bug."""
 
@@ -100,6 +102,9 @@ class Executor:
 
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome and record it; an error of any kind is this target's alone."""
+        if self._needs_reading(planned):
+            self.put_off.append(Course(planned, self._wall()))
+            return
         result = self.decide(planned) if planned.since is None else None
         if result is not None:
             self.settle(planned, result)
@@ -122,6 +127,22 @@ class Executor:
         _trace(course.planned)
         await self._carry_out(course, last=True)
 
+    def _needs_reading(self, planned: Planned) -> bool:
+        """Whether it depends on a state that could not be read: that is tried once more in the last pass."""
+        return planned.unread is not None and planned.skip is None and self._operation.name is OperationName.RESUME
+
+    async def _read_once_more(self, course: Course) -> None:
+        """Read a state that could not be read before; raises `_Settled` with the outcome that it settles."""
+        planned, unread = course.planned, None
+        try:
+            planned = planned._replace(before=(await self._client.connector(planned.target)).state)
+        except ApiError as error:
+            unread = None if error.verdict.status == _MISSING else str(error)
+        course.planned = planned._replace(unread=unread)
+        settled = self.decide(course.planned)
+        if settled is not None:
+            raise _Settled(settled)
+
     def abandon(self, course: Course) -> None:
         """Settle a target that was put off, and whose turn never came."""
         self.settle(course.planned, self._interrupted(course, self._stop.reason or "the run ended"))
@@ -134,8 +155,8 @@ class Executor:
             result = self._result(course, Outcome.CHANGED)
         except ApiError as error:
             result = await self._put_off_or_settle(course, error.verdict, last=last)
-        except _Reached as reached:
-            result = self._result(course, reached.outcome, str(reached))
+        except _Settled as settled:
+            result = settled.result
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
             result = self._interrupted(course, str(error))
@@ -159,6 +180,8 @@ class Executor:
         self._stop.check()
         if self._cadence is not None:
             await self._cadence.turn(self._stop)
+        if self._needs_reading(course.planned):
+            await self._read_once_more(course)
         if course.attempts == 0 and course.planned.since is None:
             await self._journal.intent(course.planned, course.started_at)
 
@@ -214,15 +237,15 @@ class Executor:
             await self._stop.sleep(wait)
 
     async def _look(self, course: Course) -> None:
-        """Read the connector after an unclear reply; raises `_Reached` if it is as wanted already."""
+        """Read the connector after an unclear reply; raises `_Settled` if it is as wanted already."""
         course.read = state = (await self._client.connector(course.planned.target)).state
         if self._operation.reached(state):
-            raise _Reached(*self._credit(course, state))
+            raise _Settled(self._result(course, *self._credit(course, state)))
         if self._operation.name is OperationName.FORCE_SYNC and _began_since(course.planned.before, state):
-            raise _Reached(Outcome.CHANGED, "the reply was lost; a read shows a new sync running")
+            raise _Settled(self._result(course, Outcome.CHANGED, "the reply was lost; a read shows a new sync running"))
         marks = course.planned.marks
         if marks is not None and not marks.cover(state):
-            raise _Reached(Outcome.SKIPPED, _foreign(course.planned, state))
+            raise _Settled(self._result(course, Outcome.SKIPPED, _foreign(course.planned, state)))
 
     async def _look_again_and_again(self, course: Course) -> None:
         """The last reads before a failure is called one: several, for reads may lag behind writes."""
@@ -257,8 +280,8 @@ class Executor:
         if course.ambiguous and self._operation.lasting:
             try:
                 await self._look_again_and_again(course)
-            except _Reached as reached:
-                return self._result(course, reached.outcome, str(reached))
+            except _Settled as settled:
+                return settled.result
             except (ApiError, StoppingError, AccessError) as error:
                 log.debug("target %s: the last reads failed: %s", course.planned.target, error)
                 course.read = None  # one read of several is no proof
@@ -297,18 +320,19 @@ class Executor:
         )
 
 
+
 def _trace(planned: Planned) -> None:
     """What is logged from here on belongs to this target."""
     trace.target.set(planned.target[:2])
     trace.attempt.set(None)
 
 
-class _Reached(Exception):
-    """A read found the wanted state."""
+class _Settled(Exception):
+    """A read settles it: no request is needed any more."""
 
-    def __init__(self, outcome: Outcome, detail: str) -> None:
-        self.outcome = outcome
-        super().__init__(detail)
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__(result.outcome)
 
 
 def decide(operation: Operation, planned: Planned, *, include_anomalies: bool = False) -> Result | None:
