@@ -6,8 +6,8 @@ Everything a run does is in the store as it happens; what is returned is only ho
 import os
 import platform
 import signal
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeVar
@@ -48,8 +48,7 @@ async def run(job: Job, context: Context) -> RunResult:
     until = _end(job, started_at, windowed=context.windowed)
     run_id = new_run_id(started_at)
     trace.run_id.set(run_id)
-    async with AsyncExitStack() as held:
-        await _until_a_signal(context, partial(_lock, held, job, context, started_at))
+    async with locked(job.name, context):
         for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
         stop = Stop()
@@ -76,8 +75,7 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
     trace.run_id.set(record.run_id)
     if record.tenant != tenant:
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
-    async with AsyncExitStack() as held:
-        await _until_a_signal(context, partial(_lock, held, job, context, context.wall()))
+    async with locked(job.name, context):
         record = store.run(record.run_id)  # whoever held the lock until now may have gone on with it
         stop = Stop()
         async with client_of(job, context, stop) as client:
@@ -108,10 +106,14 @@ def _end(job: Job, now: float, *, windowed: bool) -> float | None:
     return until
 
 
-async def _lock(held: AsyncExitStack, job: Job, context: Context, now: float) -> None:
-    """Take the job's lock; `held` keeps it."""
+@asynccontextmanager
+async def locked(job_name: str, context: Context) -> AsyncIterator[None]:
+    """Hold a job's lock within the block; raises as `lock`, and `InterruptedRunError` on a signal while it waits."""
     directory, tenant = context.store.directory, context.settings.tenant
-    await held.enter_async_context(lock(directory, tenant, job.name, now=now, wait=context.lock_wait))
+    async with AsyncExitStack() as held:
+        taking = lock(directory, tenant, job_name, now=context.wall(), wait=context.lock_wait)
+        await _until_a_signal(context, partial(held.enter_async_context, taking))
+        yield
 
 
 async def _survey(planner: Planner, job: Job, ends_at: float) -> list[Planned] | None:

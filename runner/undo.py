@@ -12,11 +12,10 @@ from runner.errors import ExitCode, UsageError
 from runner.leasing import Undoing
 from runner.model import Job, OperationName, Planned, RunResult
 from runner.policy import DANGER_TIME
-from runner.run import client_of, start_of
+from runner.run import client_of, locked, start_of
 from runner.stop import Stop
 from runner.store import RunRecord
 from runner.store.database import new_run_id
-from runner.store.locks import lock
 from runner.targets import as_listed
 
 
@@ -49,7 +48,7 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
     check_undoable(undone, tenant)
-    async with lock(store.directory, tenant, undone.job_name, now=started_at, wait=context.lock_wait):
+    async with locked(undone.job_name, context):
         held = store.held(undone)
         if not held:
             return None

@@ -96,6 +96,41 @@ async def test_row_09_a_reply_of_one_byte_a_second_is_cut_off_after_thirty_secon
         assert all("the reply was lost" in (row.detail or "") for row in b.rows(result))
 
 
+STAYS = {
+    "drop": "the tenant closed the connection without a reply",
+    "reset": "the connection broke",
+    "silence": "no complete reply in time",
+    "tarpit,applied=no": "no complete reply in time",
+    "truncate,applied=no": "the reply was cut short",
+    "bomb,applied=no": "not an answer of C1's API (application/json",  # it is not unpacked
+    "big_body,applied=no": "the reply is larger than any of C1's",
+    "big_header,applied=no": "the reply cannot be read",
+    "html": "not an answer of C1's API (text/html",
+    "error_object": "HTTP 200: ",
+    "status=408": "HTTP 408: ",
+    "status=425": "HTTP 425: ",
+    "status=500": "HTTP 500: ",
+    "status=503,retry_after=2": "HTTP 503: ",
+}
+
+
+@pytest.mark.parametrize("fault", STAYS)
+async def test_rows_06_to_35_what_stays_as_it_is_fails_its_target_in_words_and_no_other(
+    bench: OpenBench, fault: str
+) -> None:
+    targets = pairs(3)
+    async with bench(targets) as b:
+        b.server.script("app1/con1", [fault] * 50)
+        result = await b.run(job(targets))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.INCOMPLETE, {"changed": 2, "failed": 1})
+        row = b.rows(result)[1]
+        assert STAYS[fault] in (row.error or "")
+        sent_unclear = fault != "status=425"
+        assert (row.detail is not None and "reads showed no effect of it" in row.detail) == sent_unclear
+        assert result.stopped is None
+
+
 async def test_row_10_a_success_cut_short_is_confirmed_by_a_read(bench: OpenBench) -> None:
     async with bench(ONE) as b:
         b.server.script("app0/con0", ["truncate"])

@@ -196,6 +196,35 @@ async def test_row_04_a_handshake_that_breaks_or_stalls_is_tried_again(
         assert 10 <= asyncio.get_running_loop().time() < 40
 
 
+async def test_row_04_a_handshake_that_never_succeeds_ends_the_run_before_anything_was_sent(
+    bench: OpenBench, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trust(ca, monkeypatch)
+    async with bench(ONE, tls=serving(ca.issue_cert("127.0.0.1"))) as b:
+        async with relay(int(b.server.url.rpartition(":")[2]), *[abort] * 50) as net:
+            result = await b.through(net.port, "https").run(job(ONE))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.STOPPED, {"not_attempted": 1})
+        assert "no token from" in (result.stopped or "")
+        assert "cannot connect" in (result.stopped or "") or "no secure connection" in (result.stopped or "")
+        assert b.server.oracle.requests == []
+
+
+async def test_row_05_a_tenant_behind_a_black_hole_ends_the_run_with_the_reason(
+    bench: OpenBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def black_hole(address: Address) -> None:
+        await asyncio.Event().wait()
+
+    async with bench(ONE) as b:
+        connect(monkeypatch, black_hole)
+        result = await b.run(job(ONE))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.STOPPED, {"not_attempted": 1})
+        assert "no connection in time" in (result.stopped or "")
+        assert 5 * 10 <= asyncio.get_running_loop().time() < 120
+
+
 async def test_row_05_a_connection_that_does_not_come_about_is_given_ten_seconds_and_tried_again(
     bench: OpenBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,10 @@ async def test_row_32_accepted_without_a_trace_is_unknown_never_failed(bench: Op
         result = await b.run(job(ONE))
 
         assert (result.exit_code, counts(result)) == (ExitCode.INCOMPLETE, {"unknown": 1})
-        assert b.rows(result)[0].http_status == 202
+        row = b.rows(result)[0]
+        assert row.http_status == 202
+        assert row.detail == "a request was sent; what came of it is not known"
+        assert row.error == "accepted, but not said to be done"
 
 
 @pytest.mark.parametrize("applied", [True, False])
@@ -143,6 +146,7 @@ async def test_row_37_a_connector_deleted_after_it_was_listed_is_failed_as_not_f
         assert (result.exit_code, counts(result)) == (ExitCode.INCOMPLETE, {"changed": 1, "failed": 1})
         row = b.rows(result)[1]
         assert (row.http_status, row.attempts) == (404, 1)
+        assert "not found" in (row.error or "")
         assert row.before is not None  # it was listed
 
 
