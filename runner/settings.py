@@ -4,6 +4,7 @@ The variables are the ones C1's own tools share. Each secret has a `..._FILE` tw
 Nothing here is shown by `repr`, and every error names a variable, never its value.
 """
 
+import contextlib
 import ipaddress
 import logging
 import re
@@ -77,6 +78,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     """Settings from `CONDUCTORONE_*` variables; raises `SettingsError` that says which variable to set."""
     credential = _credential(environ)
     origin = _origin(environ, credential)
+    if origin.startswith("https:"):
+        _check_authorities(environ)
     return Settings(origin, credential, _proxy(environ, origin))
 
 
@@ -199,6 +202,22 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_authorities(environ: Mapping[str, str]) -> None:
+    """Raise unless there is something to check a certificate with: no tenant's would be valid."""
+    import ssl  # which commands without a tenant do not need
+
+    known = ssl.get_default_verify_paths()
+    file = Path(environ.get(known.openssl_cafile_env, known.openssl_cafile))
+    directory = Path(environ.get(known.openssl_capath_env, known.openssl_capath))
+    with contextlib.suppress(OSError):
+        if file.is_file() or (directory.is_dir() and any(directory.iterdir())):
+            return
+    raise SettingsError(
+        f"no certificate authorities: there is nothing in {file} or {directory}; install the system's "
+        "(ca-certificates), or set SSL_CERT_FILE to a bundle"
+    )
 
 
 def _proxy(environ: Mapping[str, str], origin: str) -> str | None:

@@ -323,3 +323,16 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_showing_its_password(pro
     with pytest.raises(SettingsError, match=r"(?i)https_proxy") as refused:
         from_environment(CLIENT | {"HTTPS_PROXY": proxy})
     assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize("directory", ["missing", "empty"])
+def test_without_certificate_authorities_the_places_to_put_them_are_named(tmp_path: Path, directory: str) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "SSL_CERT_DIR": str(tmp_path / directory)}
+    environ = {"CONDUCTORONE_ACCESS_TOKEN": "t", **places}
+
+    with pytest.raises(SettingsError, match=r"no certificate authorities: .*ca\.pem or .*SSL_CERT_FILE"):
+        from_environment(environ | {"CONDUCTORONE_SERVER_URL": "https://acme.conductor.one"})
+    from_environment(environ | {"CONDUCTORONE_SERVER_URL": "http://127.0.0.1:8080"})
+    (tmp_path / "ca.pem").write_text("some")
+    from_environment(environ | {"CONDUCTORONE_SERVER_URL": "https://acme.conductor.one"})

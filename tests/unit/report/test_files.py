@@ -55,6 +55,40 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_beside_it(mixed: Sample
     assert list(directory.iterdir()) == [path]
 
 
+class Killed(BaseException):
+    """The process is gone."""
+
+
+STEPS = ("open", "fsync", "replace")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kind", [OSError, Killed])
+def test_at_whatever_step_it_fails_the_report_is_the_old_one_or_the_new_one_and_whole(
+    mixed: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, when: str, kind: type[BaseException]
+) -> None:
+    path = tmp_path / "reports" / "out.json"
+    rows = list(mixed.targets)
+    write(path, mixed.run, iter(rows))
+    new, really = path.read_text(), getattr(os if step != "replace" else Path, step)
+    path.write_text("old")
+
+    def failing(*values: object) -> object:
+        if when == "before":
+            raise kind(5, "Input/output error")
+        really(*values)
+        raise kind(5, "Input/output error")
+
+    monkeypatch.setattr(os if step != "replace" else Path, step, failing)
+    with pytest.raises(StorageError if kind is OSError else Killed):
+        write(path, mixed.run, iter(rows))
+    monkeypatch.undo()
+
+    assert path.read_text() == (new if (step, when) == ("replace", "after") else "old")
+    assert [other for other in path.parent.iterdir() if other.suffix != ".tmp"] == [path]
+
+
 def test_an_error_of_the_reader_leaves_nothing_behind(mixed: Sample, tmp_path: Path) -> None:
     def lost() -> Iterator[TargetRecord]:
         yield next(mixed.targets)
