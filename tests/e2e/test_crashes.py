@@ -113,7 +113,7 @@ def test_the_same_job_run_again_after_a_kill_leaves_nothing_undone(shell: Shell)
     oracle.read()
 
     assert done.code == 0
-    assert "of this job ended abruptly" in done.stderr
+    assert "of job app ended abruptly" in done.stderr
     assert set(outcomes(shell.report()).values()) <= {"changed", "unchanged"}
     assert len(oracle.applied["app"]) == 40
     _, newest, killed = listed.stdout.splitlines()
