@@ -56,6 +56,15 @@ def replace_by_another(store: Store) -> None:
         pass
 
 
+def damage_the_middle(store: Store) -> None:
+    """Leave the head of the state file, and spoil the pages behind it; nothing is in its log."""
+    store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with store.path.open("r+b") as file:
+        size = file.seek(0, 2)
+        file.seek(8192)
+        file.write(b"\xa5" * (size - 8192))
+
+
 FAULTS: dict[str, Callable[[Store], None]] = {
     "full": fill_up,
     "read-only": make_read_only,
@@ -114,10 +123,16 @@ async def test_a_disk_that_fails_at_the_start_lets_nothing_be_sent(bench: OpenBe
         assert b.server.oracle.requests == []
 
 
-async def test_a_state_file_damaged_during_the_run_is_never_told_as_success(bench: OpenBench) -> None:
+@pytest.mark.parametrize("spoil", [damage, damage_the_middle])
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("after", [10.5, 41.5], ids=["early", "at the end"])
+async def test_a_state_file_damaged_during_the_run_is_never_told_as_success(
+    bench: OpenBench, spoil: Callable[[Store], None], verify: bool, after: float
+) -> None:
     async with bench(TARGETS, "latency=1s") as b:
-        asyncio.get_running_loop().call_later(10.5, damage, b.store)
-        result = await b.run(JOB)
+        asyncio.get_running_loop().call_later(after, spoil, b.store)
+        result = await b.run(replace(JOB, verify=verify))
+        assert asyncio.get_running_loop().time() > after
 
         assert result.exit_code == ExitCode.STORAGE
         assert str(b.store.path) in (result.stopped or "")
