@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import anyio
-
 from runner import trace
 from runner.api.budget import RetryBudget
 from runner.api.client import Client
@@ -35,7 +33,7 @@ from runner.model import (
 )
 from runner.operations import Operation
 from runner.policy import CLOCK_SKEW, RECHECK_DELAYS, RetryPolicy
-from runner.stop import Stop
+from runner.stop import Stop, now
 from runner.store import Journal
 
 log = logging.getLogger(__name__)
@@ -210,7 +208,8 @@ class Executor:
     async def _attempt(self, course: Course) -> None:
         course.tries += 1
         trace.attempt.set(course.attempts + 1)
-        await self._as_asked(course)
+        if course.not_before:
+            await self._as_asked(course)
         guarded = course.planned.marks is not None and course.last is not None
         if course.ambiguous or guarded or (course.last is not None and course.last.status == 409):
             await self._look(course)
@@ -226,13 +225,13 @@ class Executor:
         if verdict.disconnected and not course.forgiven:
             course.forgiven = True
             course.tries -= 1
-        course.not_before = anyio.current_time() + (verdict.retry_after or 0.0)
+        course.not_before = now() + verdict.retry_after if verdict.retry_after else 0.0
         if verdict.fatal:
             self._stop.request(verdict.message, ExitCode.BUG if verdict.status in _OUTGROWN else ExitCode.STOPPED)
         raise ApiError(verdict)
 
     async def _as_asked(self, course: Course) -> None:
-        wait = course.not_before - anyio.current_time()
+        wait = course.not_before - now()
         if wait > 0:
             await self._stop.sleep(wait)
 

@@ -196,13 +196,13 @@ class SharedToken:
 
     async def _ask(self) -> Token:
         """One request for a token, not before the time that the endpoint named, whoever asks."""
-        wait = self._not_before - anyio.current_time()
+        wait = self._not_before - now()
         if wait > 0:
             await self._stop.sleep(wait)
         try:
             return await self._mint()
         except ApiError as error:
-            self._not_before = anyio.current_time() + (error.verdict.retry_after or 0.0)
+            self._not_before = now() + (error.verdict.retry_after or 0.0)
             raise
 
 

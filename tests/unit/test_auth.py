@@ -1,7 +1,6 @@
 """One token for all requests: single flight, early renewal, probation, and the credential that is dead."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -149,7 +148,7 @@ async def test_an_endpoint_that_throttles_is_asked_again_when_it_says() -> None:
 
 
 async def test_no_flight_begins_before_the_time_that_an_earlier_one_was_told() -> None:
-    trouble = [ApiError(DOWN)] * 4 + [ApiError(replace(DOWN, retry_after=100.0))]
+    trouble = [ApiError(DOWN)] * 4 + [ApiError(DOWN._replace(retry_after=100.0))]
     endpoint = Endpoint(*trouble)
     tokens = source(endpoint)
     assert len([error for error in await all_of(tokens, 1) if isinstance(error, ApiError)]) == 1
