@@ -319,7 +319,6 @@ class Executor:
         )
 
 
-
 def _trace(planned: Planned) -> None:
     """What is logged from here on belongs to this target."""
     trace.target.set(planned.target[:2])

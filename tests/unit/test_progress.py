@@ -234,7 +234,7 @@ async def test_an_outage_is_told_and_no_time_is_promised(client: Client, clock: 
     assert shown.left == "about 15 min left"
 
     for _ in range(20):
-        client.turns.unsent()
+        client.turns.unanswered(await client.turns.take())
     assert shown.waiting == "no answer from the tenant: one request every 30 s until there is"
     assert shown.left == ""
 
