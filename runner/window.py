@@ -66,8 +66,12 @@ class Desk(ABC):
         """What the command finds in its environment about the run that has paused."""
 
     @abstractmethod
+    def note(self, text: str) -> None:
+        """One line for people who watch; it goes without saying where quiet is asked for."""
+
+    @abstractmethod
     def say(self, text: str) -> None:
-        """One line for people."""
+        """One line for people, of what is not as it should be."""
 
     @abstractmethod
     def type_next(self, command: str) -> str:
@@ -92,21 +96,21 @@ class Window:
         with heed() as signals:
             with self._desk.context(signals, windowed=True) as context:
                 paused = await run(self._terms.job, context)
-            self._desk.account(paused)
-            record = self._desk.store.run(paused.run_id)
             keep = False
             try:
-                code, ran = await self._within(paused, record, signals)
+                self._desk.account(paused)
+                code, ran = await self._within(paused, signals)
                 keep = ran and code != 0 and self._terms.keep_on_failure
             finally:
-                complete = keep or await self._resume(record, signals)
+                complete = keep or await self._resume(paused.run_id, signals)
             if keep:
-                undo_it = self._desk.type_next(f"undo {record.run_id}")
+                undo_it = self._desk.type_next(f"undo {paused.run_id}")
                 self._desk.say(f"the command failed with code {code}, and everything stays paused, as asked: {undo_it}")
             return code if complete else ExitCode.INCOMPLETE
 
-    async def _within(self, paused: RunResult, record: RunRecord, signals: Signals) -> tuple[int, bool]:
+    async def _within(self, paused: RunResult, signals: Signals) -> tuple[int, bool]:
         """What stands between pause and resume: the exit code, and whether the command was run."""
+        record = self._desk.store.run(paused.run_id)
         obstacle = _obstacle(paused, self._terms.job)
         code = paused.exit_code or ExitCode.STOPPED
         if obstacle is None and self._terms.drain is not None:
@@ -158,19 +162,20 @@ class Window:
         return None, ExitCode.OK
 
     def _waiting(self, running: Sequence[TargetRecord]) -> None:
-        self._desk.say(f"waiting for the syncs of {_named(running)}")
+        self._desk.note(f"waiting for the syncs of {_named(running)}")
 
-    async def _resume(self, record: RunRecord, signals: Signals) -> bool:
+    async def _resume(self, run_id: str, signals: Signals) -> bool:
         """Resume what the window has paused; whether nothing is left to do."""
-        again = self._desk.type_next(f"undo {record.run_id}")
-        job = undo_job(self._terms.job, record)
-        job = replace(job, limits=replace(job.limits, deadline=None))
         more = {"patience": 1, "lock_wait": _LOCK_WAIT, "sync_wait": self._terms.sync_wait}
         try:
+            record = self._desk.store.run(run_id)
+            job = undo_job(self._terms.job, record)
+            job = replace(job, limits=replace(job.limits, deadline=None))
             with self._desk.context(signals, **more) as context:
                 result = await undo(record, job, context)
         except RunnerError as error:
-            self._desk.say(f"what was paused could not be resumed: {error}\nNext: {again}")
+            again = self._desk.type_next(f"undo {run_id}")
+            self._desk.say(f"what was paused could not be resumed: {error}; next: {again}")
             return False
         if result is None:
             return True

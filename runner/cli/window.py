@@ -121,7 +121,8 @@ def window(
 def _check_command(command: tuple[str, ...]) -> None:
     """Raise `UsageError` for a command that is not there, before anything is paused for it."""
     if shutil.which(command[0]) is None:
-        raise UsageError(f"{command[0]}: no such command; nothing was sent")
+        why = " (not executable)" if Path(command[0]).is_file() else ""
+        raise UsageError(f"{command[0]}{why}: no such command; nothing was sent")
 
 
 class _Desk(engine.Desk):
@@ -135,7 +136,7 @@ class _Desk(engine.Desk):
         self._reports = reports
         self._manner = manner
         self._settings = settings
-        self._hints = Hints(manner.state_dir, possible=not sandbox, undoable=False)
+        self._sandbox = sandbox
         self._facts: Path | None = None
 
     def __enter__(self) -> Self:
@@ -154,7 +155,9 @@ class _Desk(engine.Desk):
         record = self.store.run(result.run_id)
         reports = self._reports if record.undoes is None else [_beside(path) for path in self._reports]
         manner = self._manner
-        account(self.store, result, reports, self._hints, output_format=manner.output_format, quiet=manner.quiet)
+        # What the window has paused it resumes itself; to go on with pausing then would be bad advice.
+        hints = Hints(manner.state_dir, possible=record.undoes is not None and not self._sandbox, undoable=False)
+        account(self.store, result, reports, hints, output_format=manner.output_format, quiet=manner.quiet)
         sys.stdout.flush()  # the command writes to the same place
 
     def facts(self, record: RunRecord) -> dict[str, str]:
@@ -165,17 +168,20 @@ class _Desk(engine.Desk):
             report.write(written, record, self.store.targets(record))
         return {"C1_RUNNER_RUN_ID": record.run_id, "C1_RUNNER_REPORT": str(written.resolve())}
 
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
         if not self._manner.quiet:
-            notice(plain(text))
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        notice(plain(text))
 
     def type_next(self, command: str) -> str:
-        return self._hints.command(f"c1-runner {command}")
+        return Hints(self._manner.state_dir).command(f"c1-runner {command}")
 
 
 def _beside(template: str) -> str:
     """Where the report of the resume goes, if the one of the pause goes to `template`."""
     path = Path(template)
-    if any(word in template for word in ("{run_id}", "{operation}", "{started}")):
+    if any(word in template for word in ("{run_id}", "{operation}")):
         return template
     return str(path.with_name(f"{path.stem}-resume{path.suffix}"))
