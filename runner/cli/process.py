@@ -41,9 +41,14 @@ def allow_connections(concurrency: int) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let no signal cut short what is written within the block: the run is over, its account is not."""
+    """Let no signal cut short what is written within the block: the run is over, its account is not.
+
+    A signal that somebody heeds cuts nothing short, and must not be lost.
+    """
     before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     }
     try:
         yield

@@ -1,5 +1,6 @@
-"""Standard output and standard error that do not mind a reader who has left (`| head`)."""
+"""Standard output and standard error that do not mind a reader who has left (`| head`), or a terminal that is gone."""
 
+import errno
 import io
 import os
 import sys
@@ -13,7 +14,9 @@ class _Forgiving(io.FileIO):
         """Write, or pretend to."""
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
