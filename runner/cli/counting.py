@@ -20,6 +20,11 @@ BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
 def abrupt_text(record: RunRecord) -> str:
     """That an earlier run left things open, and how to go on with it."""
+    if record.finished_at is not None:
+        return (
+            f"run {record.run_id} of job {plain(record.job_name)} has paused connectors, and its window ended "
+            f"without resuming them; `c1-runner undo {record.run_id}` does"
+        )
     uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
     undo = f", `c1-runner undo {record.run_id}` takes it back" if record.operation == OperationName.PAUSE else ""
     return (

@@ -13,7 +13,7 @@ from runner.model import Outcome, Planned, Result
 from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
-from runner.store.locks import exclusive, under_way
+from runner.store.locks import exclusive, is_gone, under_way
 from runner.store.records import PaceSample, RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
@@ -114,16 +114,20 @@ class Store:
     def abrupt_runs(self, tenant: str, *, holding: str | None = None) -> list[RunRecord]:
         """The runs on a tenant that ended without an account and have left something open, the newest first.
 
-        `holding` is the job whose lock the caller has: its other runs cannot be under way.
+        After them the windows that are gone, and have not resumed what they had paused. `holding` is the job whose
+        lock the caller has: its other runs cannot be under way.
         """
         with storage_errors(self.path):
             endless = records.endless_runs(self.connection, tenant)
-        return [
+            pausing = records.pausing_runs(self.connection, tenant)
+        cut_off = [
             run
             for run in endless
             if run.counts[Outcome.UNKNOWN] + run.counts[Outcome.NOT_ATTEMPTED]
             and (run.job_name == holding or not under_way(self.directory, tenant, run.job_name, run.pid, run.host))
         ]
+        ended = (run for run in pausing if run.windowed and run.finished_at is not None)
+        return cut_off + [run for run in ended if is_gone(run.pid, run.host)]
 
     def close_abrupt(self, run: RunRecord, stopped: str, exit_code: int, now: float) -> None:
         """Write the end of a run that ended without one, when nothing of it is left to be done."""

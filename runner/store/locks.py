@@ -73,6 +73,11 @@ def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bo
     return held is None
 
 
+def is_gone(pid: int, host: str) -> bool:
+    """Whether a process of this machine has ended for certain; its id may be another one's by now, which says no."""
+    return host == platform.node() and not _alive(pid)
+
+
 @contextmanager
 def exclusive(path: Path, patience: float) -> Iterator[None]:
     """Hold the lock on a file within the block; raises an `OSError`, after `patience` seconds a `TimeoutError`."""
