@@ -15,7 +15,7 @@ from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Executor
 from runner.model import STAYS, ConnectorState, Marks, Outcome, Planned, Result
-from runner.policy import DANGER_TIME, RECHECK_DELAYS
+from runner.policy import DANGER_TIME, LAST_LOOK, RECHECK_DELAYS
 from runner.stop import Stop
 from runner.store import Ending, Journal, Lease, Leases, RunRecord, Standing, Store
 
@@ -120,7 +120,7 @@ class Undoing:
     def end(self, planned: Planned) -> Ending:
         """Begin to end the pause of a target."""
         ending = self._leases.end(planned.target, self._wall())
-        if ending.left_to is None and ending.not_before is not None:
+        if ending.left_to is None and ending.not_before is not None and self._wall() < ending.not_before + LAST_LOOK:
             self.unclear.append(planned)
         return ending
 

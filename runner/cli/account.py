@@ -120,7 +120,7 @@ def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints
     if output_format == "text":
         for path in written:
             click.echo(f"report: {path}")
-        if record.until is not None and record.counts[Outcome.CHANGED]:
+        if hints.undoable and record.until is not None and record.counts[Outcome.CHANGED]:
             command = hints.command("c1-runner expire")
             click.echo(f"These pauses end {moment_text(record.until)}: `{command}` resumes them then.")
 
