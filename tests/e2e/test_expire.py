@@ -123,18 +123,18 @@ def test_an_end_can_be_given_in_the_job_file_or_on_the_command_line_and_moved(
 
 
 def test_a_window_that_is_extended_while_its_command_runs_goes_on(shell: Shell, server: ContractServer) -> None:
-    running = window(shell, server, "--quiet", "--for", "3s", "--", *until_told('echo "$C1_RUNNER_RUN_ID"'))
-    running.see("at work", "stdout")
-    run = shell.run("runs").stdout.splitlines()[1].split()[0]
+    work = ["sh", "-c", 'echo "$C1_RUNNER_RUN_ID"; exec "$0" "$@"', *until_told()]
+    running = window(shell, server, "--quiet", "--for", "8s", "--", *work)
+    run = running.see("at work", "stdout").split()[0]
     moved = shell.run("extend", run, "--for", "1h")
     report = shell.run("report", run, "--format", "json").document
-    end = _moment(report["started_at"]) + timedelta(seconds=3.5)
+    end = _moment(report["started_at"]) + timedelta(seconds=8.5)
     time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()))  # there is nothing to see when nothing happens
     let_go(shell)
     done = running.finish()
 
     assert moved.code == 0
-    assert said(done) == (0, f"at work\n{run}\n", "")
+    assert said(done) == (0, f"{run}\nat work\n", "")
     assert server.paused() == {NAMES[0]}
 
 

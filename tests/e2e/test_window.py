@@ -103,7 +103,7 @@ def test_a_command_that_outlives_the_window_is_told_to_end_and_what_it_has_start
     shell: Shell, server: ContractServer, trap: str, grace: str, code: int
 ) -> None:
     script = f"{trap}; (while echo alive >> beats; do sleep 0.05; done) & wait; wait"
-    job = shell.job(PAIRS, extra=f"{QUICK}\nwindow: {{for: 3s}}")
+    job = shell.job(PAIRS, extra=f"{QUICK}\nwindow: {{for: 5s}}")
     done = shell.run("window", job, "--quiet", "--grace", grace, "--", "sh", "-c", script, env=server.environment())
 
     assert done.code == code
