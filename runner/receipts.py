@@ -39,10 +39,10 @@ class Receipts:
     exit_code: int
 
 
-def adopt(path: Path, store: Store) -> RunRecord:
+def adopt(path: Path, store: Store, tenant: str) -> RunRecord:
     """The run that a report is of, as the store has it; one that is not known here is taken in first.
 
-    Raises `UsageError` when the file cannot be read, or is no JSON report of a pause.
+    Raises `UsageError` when the file cannot be read, is no JSON report of a pause, or is of another tenant.
     """
     try:
         receipts = _receipts(json.loads(path.read_text(encoding="utf-8")), path)
@@ -54,6 +54,8 @@ def adopt(path: Path, store: Store) -> RunRecord:
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path}: no JSON report of a pause that c1-runner has written ({error})") from None
+    if receipts.start.tenant != tenant:
+        raise UsageError(f"{path}: of a run on {receipts.start.tenant}, but the credentials lead to {tenant}")
     known = {run.run_id: run for run in store.runs()}
     if receipts.start.run_id not in known:
         store.adopt(receipts.start, receipts.rows, receipts.finished_at, receipts.exit_code)

@@ -63,7 +63,7 @@ def undo(
         if receipt is not None:
             from runner import receipts  # reads what only this option brings
 
-            record = receipts.adopt(receipt, store)
+            record = receipts.adopt(receipt, store, found.tenant)
         else:
             newest = next(iter(store.pausing_runs(found.tenant)), None)
             if run_id is None and newest is None:

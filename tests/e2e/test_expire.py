@@ -1,5 +1,6 @@
 """Windows that end by themselves, kill -9 or not: `--for`, `--until`, `status`, `extend` and `expire`."""
 
+import fcntl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,6 @@ from signal import SIGKILL
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import Finished, Shell
@@ -143,7 +143,8 @@ def test_expire_leaves_a_locked_job_for_the_next_time(shell: Shell, server: Cont
     shell.run("run", shell.job(PAIRS, extra=f"{QUICK}\nwindow: {{for: 1h}}"), env=env)
     let_time_pass(shell, 3600)
     [lock] = shell.path("state/locks").glob("*.lock")
-    with FileLock(lock):
+    with lock.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         busy = shell.run("expire", "--quiet", env=env)
         still = server.paused()
     done = shell.run("expire", "--quiet", env=env)

@@ -70,7 +70,7 @@ def test_a_receipt_that_is_none_sends_nothing(shell: Shell, server: ContractServ
     files = {
         "plan.json": "no JSON report of a pause that c1-runner has written",
         "damaged.json": "no JSON report of a pause that c1-runner has written",
-        "elsewhere.json": "was on other.conductor.one, but the credentials lead to 127.0.0.1",
+        "elsewhere.json": "of a run on other.conductor.one, but the credentials lead to 127.0.0.1",
     }
     for name, why in files.items():
         done = shell.run("undo", "--receipt", name, env=env)

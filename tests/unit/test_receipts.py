@@ -12,6 +12,7 @@ from runner.errors import UsageError
 from runner.model import Outcome
 from runner.store import Store
 
+TENANT = "acme.conductor.one"
 STATE: dict[str, Any] = {
     "state": "active",
     "paused_at": None,
@@ -87,7 +88,7 @@ def write(tmp_path: Path) -> Callable[[Any], Path]:
 
 def test_a_report_brings_what_its_run_keeps_paused(write: Callable[[Any], Path], tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store:
-        record = receipts.adopt(write(document()), store)
+        record = receipts.adopt(write(document()), store, TENANT)
 
         assert (record.run_id, record.tenant, record.reason) == (
             "20261125-100000-abcdef",
@@ -107,8 +108,8 @@ def test_a_report_brings_what_its_run_keeps_paused(write: Callable[[Any], Path],
 
 def test_a_run_that_is_known_is_not_taken_in_again(write: Callable[[Any], Path], tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store:
-        first = receipts.adopt(write(document()), store)
-        again = receipts.adopt(write(document(results=[])), store)
+        first = receipts.adopt(write(document()), store, TENANT)
+        again = receipts.adopt(write(document(results=[])), store, TENANT)
 
         assert (again.run, again.planned) == (first.run, 3)
         assert len(store.runs()) == 1
@@ -116,10 +117,10 @@ def test_a_run_that_is_known_is_not_taken_in_again(write: Callable[[Any], Path],
 
 def test_the_report_of_a_store_is_its_receipt(write: Callable[[Any], Path], tmp_path: Path) -> None:
     with Store(tmp_path / "here") as here, Store(tmp_path / "there") as there:
-        record = receipts.adopt(write(document()), here)
+        record = receipts.adopt(write(document()), here, TENANT)
         path = tmp_path / "again.json"
         report.write(path, record, here.targets(record))
-        receipts.adopt(path, there)
+        receipts.adopt(path, there, TENANT)
 
         marks = [{pair: hold.marks for pair, hold in store.holds(record.tenant).items()} for store in (here, there)]
         assert marks[0] == marks[1]
@@ -150,7 +151,7 @@ def test_what_is_no_report_of_a_pause_is_refused_whole(
 ) -> None:
     with Store(tmp_path / "state") as store:
         with pytest.raises(UsageError, match=r"report\.json: no JSON report of a pause") as refused:
-            receipts.adopt(write(content), store)
+            receipts.adopt(write(content), store, TENANT)
 
         assert words in str(refused.value)
         assert store.runs() == []
@@ -158,4 +159,12 @@ def test_what_is_no_report_of_a_pause_is_refused_whole(
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store, pytest.raises(UsageError, match=r"gone\.json: cannot be read"):
-        receipts.adopt(tmp_path / "gone.json", store)
+        receipts.adopt(tmp_path / "gone.json", store, TENANT)
+
+
+def test_the_report_of_another_tenant_is_refused_and_not_kept(write: Callable[[Any], Path], tmp_path: Path) -> None:
+    with Store(tmp_path / "state") as store:
+        with pytest.raises(UsageError, match=r"of a run on acme\.conductor\.one, but the credentials lead to other"):
+            receipts.adopt(write(document()), store, "other.conductor.one")
+
+        assert store.runs() == []
