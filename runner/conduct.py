@@ -137,6 +137,7 @@ class Conduct:
             include_anomalies=context.include_anomalies,
             finished=self._finished,
             cadence=Cadence(job.limits.resume_rate) if job.operation is OperationName.RESUME and not undoing else None,
+            sending=undoing.sending if undoing is not None else None,
             wall=context.wall,
         )
         self._undoing = undoing
@@ -266,6 +267,7 @@ class Conduct:
 
     async def _aftermath(self) -> None:
         """After an undo: follow the syncs that it has started, and look once more at what could be paused again."""
+        self._journal.commit()  # the rows that are read now have just been written
         record = self._context.store.run(self._run_id)
         after = Aftermath(self._client, self._journal, self._stop, workers=self._job.limits.concurrency)
         if self._context.sync_wait is not None:
@@ -273,7 +275,9 @@ class Conduct:
             resumed = [row for rows in self._context.store.touched_by_app(record) for row in rows]
             await after.follow(resumed, self._context.sync_wait)
         if self._undoing is not None and self._undoing.unclear:
-            await after.last_look(self._undoing.unclear)
+            self._journal.commit()
+            active = {row.seq for row in self._context.store.targets(record) if row.outcome in _GOOD}
+            await after.last_look([planned for planned in self._undoing.unclear if planned.seq in active])
 
     async def _repeat(self, doubts: list[Doubt], verifier: Verifier) -> list[Doubt]:
         """Send again what was accepted without effect; returns what is in doubt even then."""

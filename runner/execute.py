@@ -32,7 +32,7 @@ from runner.model import (
     epoch,
 )
 from runner.operations import Operation
-from runner.policy import CLOCK_SKEW, RECHECK_DELAYS, RetryPolicy
+from runner.policy import CLOCK_SKEW, NOTED_EVERY, RECHECK_DELAYS, RetryPolicy
 from runner.stop import Stop, now
 from runner.store import Journal
 
@@ -62,6 +62,7 @@ class Course:
     last: Verdict | None = None
     ambiguous: bool = False  # a request may have taken effect
     unclear_at: float | None = None  # when the latest such request was given up, epoch seconds
+    noted_at: float = 0.0  # when a request was last noted durably, epoch seconds
     read: ConnectorState | None = None  # the latest read since then
     not_before: float = 0.0  # loop time until which the tenant asked to leave this target alone
 
@@ -83,6 +84,7 @@ class Executor:
         include_anomalies: bool = False,
         finished: Finished | None = None,
         cadence: Cadence | None = None,
+        sending: Callable[[Planned], str | None] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._operation = operation
@@ -94,6 +96,7 @@ class Executor:
         self._include_anomalies = include_anomalies
         self._finished = finished
         self._cadence = cadence
+        self._sending = sending
         self._wall = wall
         self.put_off: list[Course] = []
         self.bugs = 0  # targets that an error inside this program has cost
@@ -117,7 +120,9 @@ class Executor:
     async def repeat(self, planned: Planned) -> None:
         """The same for a target on which the state before has nothing to say any more."""
         _trace(planned)
-        course = Course(planned, planned.since or self._wall(), ambiguous=planned.since is not None)
+        course = Course(
+            planned, planned.since or self._wall(), ambiguous=planned.since is not None, unclear_at=planned.till
+        )
         await self._carry_out(course, last=False)
 
     async def last_pass(self, course: Course) -> None:
@@ -181,7 +186,11 @@ class Executor:
         if self._needs_reading(course.planned):
             await self._read_once_more(course)
         if course.attempts == 0 and course.planned.since is None:
-            await self._journal.intent(course.planned, course.started_at)
+            await self._intend(course)
+
+    async def _intend(self, course: Course) -> None:
+        await self._journal.intent(course.planned, course.started_at)
+        course.noted_at = course.started_at
 
     def settle(self, planned: Planned, result: Result) -> None:
         """Record a target's outcome."""
@@ -213,13 +222,20 @@ class Executor:
         guarded = course.planned.marks is not None and course.last is not None
         if course.ambiguous or guarded or (course.last is not None and course.last.status == 409):
             await self._look(course)
+        if course.planned.since is not None:  # the earlier requests came to nothing: from here on it is a new one
+            course.planned = course.planned._replace(before=course.read, since=None)
+            course.started_at = self._wall()
+            await self._intend(course)
         sent = course.tally.requests
-        verdict = course.last = await self._client.act(self._operation, course.planned.target, course.tally)
+        verdict = course.last = await self._client.act(
+            self._operation, course.planned.target, course.tally, lambda: self._check_before_sending(course)
+        )
         course.attempts += course.tally.requests > sent  # none, if not even a token was to be had
+        course.read = None  # what was read before it says nothing of what it did
         if verdict.attempt is AttemptClass.APPLIED and not (verdict.truncated and self._operation.lasting):
             return
         if verdict.attempt in (AttemptClass.AMBIGUOUS, AttemptClass.APPLIED):
-            course.ambiguous, course.read, course.unclear_at = True, None, self._wall()
+            course.ambiguous, course.unclear_at = True, self._wall()
         if verdict.attempt is AttemptClass.NOT_SENT and self._client.turns.outage:
             course.tries -= 1  # how long an outage is waited out is decided for the whole run
         if verdict.disconnected and not course.forgiven:
@@ -234,6 +250,15 @@ class Executor:
         wait = course.not_before - now()
         if wait > 0:
             await self._stop.sleep(wait)
+
+    def _check_before_sending(self, course: Course) -> None:
+        """At the last moment before a request leaves: raises `_Settled` if it must not."""
+        moment = self._wall()
+        if moment - course.noted_at > NOTED_EVERY:
+            self._journal.under_way(course.planned, moment)
+            course.noted_at = moment
+        if self._sending is not None and (why := self._sending(course.planned)) is not None:
+            raise _Settled(self._result(course, Outcome.SKIPPED, why))
 
     async def _look(self, course: Course) -> None:
         """Read the connector after an unclear reply; raises `_Settled` if it is as wanted already."""
@@ -261,6 +286,8 @@ class Executor:
             return Outcome.UNCHANGED, "it came into the wanted state by itself, or by somebody else"
         if mark is not None and mark < course.started_at - CLOCK_SKEW:
             return Outcome.UNCHANGED, "it was in the wanted state before this run's request"
+        if mark is not None and course.planned.since is not None and mark > (course.unclear_at or mark) + CLOCK_SKEW:
+            return Outcome.UNCHANGED, "somebody else has paused it since this run's request"
         if mark is None and before is None:
             return Outcome.UNKNOWN, "the reply was lost; it is in the wanted state, but since when is not known"
         return Outcome.CHANGED, "the reply was lost; a read shows that it took effect"

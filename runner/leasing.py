@@ -14,14 +14,16 @@ from runner.api.client import Client
 from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Executor
-from runner.model import STAYS, ConnectorState, Marks, Outcome, Planned, Result
-from runner.policy import DANGER_TIME, LAST_LOOK, RECHECK_DELAYS
+from runner.model import STAYS, ConnectorState, Marks, Outcome, Planned, Result, epoch
+from runner.policy import CLOCK_SKEW, DANGER_TIME, LAST_LOOK, RECHECK_DELAYS
 from runner.stop import Stop
 from runner.store import Ending, Journal, Lease, Leases, RunRecord, Standing, Store
 
 log = logging.getLogger(__name__)
 
 _OPEN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
+_FRESH = 5.0  # seconds until a lease is asked about again: others rely on its pause only much later
+_SLOW = 15.0  # seconds between later reads of a connector that does not show a pause
 _GONE = 404
 _UNREAD = "its state could not be read, so it could not be resumed when the window ends: not paused"
 _DELETED = "the connector does not exist any more: there is nothing to resume"
@@ -51,19 +53,35 @@ class Joiner:
 
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome, as `Executor` does."""
-        result = self._executor.decide(planned) if planned.since is None else None
+        if planned.since is not None:
+            planned, result = await self._resolved(planned)
+        else:
+            result = self._executor.decide(planned)
         if result is None and planned.unread is not None and self._must_know:
             self._executor.settle(planned, Result(Outcome.FAILED, _UNREAD, error=planned.unread))
-        elif result is None:
+        elif result is None and not self._leases.contended(planned.target):
             await self._executor.repeat(planned)
-        elif result.outcome is Outcome.UNCHANGED and self._ours(planned):
-            await self._join_or_pause(planned, result)
+        elif result is None or (result.outcome is Outcome.UNCHANGED and self._ours(planned)):
+            await self._join_or_pause(planned)
         else:
             self._executor.settle(planned, result)
 
-    async def _join_or_pause(self, planned: Planned, result: Result) -> None:
+    async def _resolved(self, planned: Planned) -> tuple[Planned, Result | None]:
+        """An uncertain target: paused already, if that is the doing of another run here, and not of its own request."""
         try:
-            again = await self._join(planned, result)
+            state = (await self._client.connector(planned.target)).state
+        except (ApiError, AccessError, StoppingError):
+            return planned, None  # whatever it is, the executor meets it again
+        mark, since, till = epoch(state.paused_at), planned.since, planned.till
+        own = mark is None or since is None or since - CLOCK_SKEW <= mark <= (till or since) + CLOCK_SKEW
+        if own or not self._leases.ours(planned.target, state):
+            return planned, None
+        planned = planned._replace(before=state, since=None, till=None)
+        return planned, self._executor.decide(planned)
+
+    async def _join_or_pause(self, planned: Planned) -> None:
+        try:
+            again = await self._join(planned)
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
             self._executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
@@ -73,14 +91,21 @@ class Joiner:
             if again is not None:
                 await self._executor.repeat(again)
 
-    async def _join(self, planned: Planned, result: Result) -> Planned | None:
-        """Settle a target as paused already, by a state that is still true; else return it, to be paused anew."""
+    async def _join(self, planned: Planned) -> Planned | None:
+        """Settle a target by a state that is still true; else return it, to be paused, beside those who have."""
         waited, ended = 0.0, 0
         while True:
-            standing = self._standing(planned)
-            if standing is Standing.JOINED:
+            result, ours = self._executor.decide(planned), self._ours(planned)
+            if result is not None and not ours:  # somebody else's by now
+                self._leases.leave(planned.target)
                 self._executor.settle(planned, result)
                 return None
+            standing = self._standing(planned, paused=ours)
+            if standing is Standing.JOINED and result is not None:
+                self._executor.settle(planned, result)
+                return None
+            if standing is not Standing.ENDING and result is None:
+                return planned
             ended += standing is Standing.ENDED
             if waited > DANGER_TIME or ended > len(RECHECK_DELAYS):  # who was to end it is gone, or reads lag behind
                 return self._taken(planned)
@@ -92,8 +117,6 @@ class Joiner:
             except ApiError as error:
                 log.debug("target %s could not be read again: %s", planned.target, error)
                 return self._taken(planned)
-            if not self._ours(planned):
-                return planned  # to be paused, or somebody else's by now: sending it once more does no harm
 
     def _ours(self, planned: Planned) -> bool:
         return planned.before is not None and self._leases.ours(planned.target, planned.before)
@@ -102,9 +125,9 @@ class Joiner:
         self._leases.take(planned.target, self._wall())
         return planned
 
-    def _standing(self, planned: Planned) -> Standing:
+    def _standing(self, planned: Planned, *, paused: bool) -> Standing:
         self._journal.commit()  # others must see the target that the lease is on
-        return self._leases.join(planned.target, self._wall())
+        return self._leases.join(planned.target, self._wall(), paused=paused)
 
 
 class Undoing:
@@ -115,14 +138,25 @@ class Undoing:
         self._leases = store.leases(undone.tenant, undone.run)
         self._wall = wall
         self.run = undone.run
+        self._asked: dict[int, float] = {}  # when the lease on a target was last asked about
         self.unclear: list[Planned] = []  # a request for their pause could still be on its way
 
     def end(self, planned: Planned) -> Ending:
         """Begin to end the pause of a target."""
+        self._asked[planned.seq] = self._wall()
         ending = self._leases.end(planned.target, self._wall())
         if ending.left_to is None and ending.not_before is not None and self._wall() < ending.not_before + LAST_LOOK:
             self.unclear.append(planned)
         return ending
+
+    def sending(self, planned: Planned) -> str | None:
+        """A request is about to leave; why it must not, if another run has come to want the target paused."""
+        now = self._wall()
+        if now - self._asked.get(planned.seq, 0.0) < _FRESH:
+            return None
+        left_to = self._leases.end(planned.target, now).left_to
+        self._asked[planned.seq] = now
+        return None if left_to is None else _left_to(left_to)
 
     def settle(self, planned: Planned, outcome: Outcome) -> None:
         """A target of the undo has its outcome."""
@@ -188,7 +222,20 @@ class Releaser:
         if ending.not_before is not None:
             await self._stop.sleep(max(0.0, ending.not_before - self._wall()))
         await self._cadence.turn(self._stop)
-        return (await self._client.connector(planned.target)).state
+        state = (await self._client.connector(planned.target)).state
+        if not state.paused and self._wall() < ending.shown_at:  # as it was before the pause, perhaps
+            state = await self._read_until(planned, ending.shown_at)
+        return state
+
+    async def _read_until(self, planned: Planned, shown_at: float) -> ConnectorState:
+        """The state as soon as it is paused, or when a pause made long ago would be shown at the latest."""
+        delays = iter(RECHECK_DELAYS)
+        while True:
+            left = shown_at - self._wall()
+            await self._stop.sleep(max(0.0, min(next(delays, _SLOW), left)))
+            state = (await self._client.connector(planned.target)).state
+            if state.paused or left <= 0:
+                return state
 
     async def _resume(self, planned: Planned) -> None:
         if planned.before is not None and planned.before.deleted:

@@ -240,6 +240,7 @@ class Planned(NamedTuple):
     unread: str | None = None  # why `before` is not known although it was asked for
     skip: str | None = None  # why it is left alone whatever its state
     since: float | None = None  # an earlier request may have taken effect: when it was intended, epoch seconds
+    till: float | None = None  # and until when it may have been under way
     marks: Marks | None = None  # resume no pause but one of these
 
 

@@ -116,6 +116,10 @@ somewhere, and would pause the connector again (reliability: late duplicate)."""
 READ_LAG = 150.0
 """Seconds that a read may lag behind a write; C1's own tools have met as much."""
 
+NOTED_EVERY = 30.0
+"""Seconds after which the next request for a target is noted durably before it leaves: so a crash leaves behind
+about when the last one was under way."""
+
 LAST_LOOK = 60.0
 """Seconds after the last resume until a connector whose pause got no clear answer is looked at once more."""
 

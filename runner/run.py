@@ -148,16 +148,16 @@ async def _until_a_signal(context: Context, work: Callable[[], Awaitable[Value]]
     return results[0]
 
 
-def _planned_again(rows: Iterator[tuple[TargetRecord, float | None]]) -> Iterator[Planned]:
-    for row, intent_at in rows:
-        uncertain = row.outcome is Outcome.UNKNOWN
+def _planned_again(rows: Iterator[tuple[TargetRecord, tuple[float, float] | None]]) -> Iterator[Planned]:
+    for row, uncertain in rows:
         yield Planned(
             row.seq,
             row.target,
             row.app_name,
             row.connector_name,
             before=row.before if uncertain else None,
-            since=intent_at if uncertain else None,
+            since=uncertain[0] if uncertain else None,
+            till=uncertain[1] if uncertain else None,
         )
 
 

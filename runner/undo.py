@@ -14,7 +14,7 @@ from runner.model import Job, OperationName, Planned, RunResult
 from runner.policy import DANGER_TIME
 from runner.run import client_of, locked, start_of
 from runner.stop import Stop
-from runner.store import RunRecord
+from runner.store import RunRecord, Store
 from runner.store.database import new_run_id
 from runner.targets import as_listed
 
@@ -67,6 +67,12 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
                 undone, f"it ended abruptly, and run {run_id} has undone it", ExitCode.STOPPED, context.wall()
             )
         return result
+
+
+def due(store: Store, tenant: str, now: float) -> list[RunRecord]:
+    """The runs whose pauses have come to their end (`now` is epoch seconds), the longest overdue first."""
+    over = [record for record in store.pausing_runs(tenant) if record.until is not None and record.until <= now]
+    return sorted(over, key=lambda record: record.until or 0.0)
 
 
 def check_undoable(record: RunRecord, tenant: str) -> None:

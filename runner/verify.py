@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from runner.api.client import Client
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import Connector, ConnectorState, Outcome
+from runner.model import Connector, ConnectorState, Outcome, epoch
 from runner.operations import Operation
-from runner.policy import RECHECK_DELAYS
+from runner.policy import CLOCK_SKEW, RECHECK_DELAYS
 from runner.pool import Put, work_through
 from runner.stop import Stop
 from runner.store import Journal, TargetRecord
@@ -100,13 +100,24 @@ class Verifier:
         now = connector.state
         if self._operation.reached(now):
             late = None if target.outcome is Outcome.CHANGED else "the request took effect late; a read shows it"
-            self._journal.verified(target.seq, Outcome.CHANGED, late, now)
+            self._journal.verified(target.seq, Outcome.CHANGED, late, _receipt(target, now))
         elif target.outcome is not Outcome.CHANGED:
             return  # as bad as it was
         elif _same(target.before, now):
             self._doubts.append(Doubt(target, _NO_EFFECT, without_effect=True))
         else:
             self._doubts.append(Doubt(target, _UNDONE))
+
+
+def _receipt(target: TargetRecord, now: ConnectorState) -> ConnectorState | None:
+    """What is kept of a look that found the wanted state: nothing of a pause that somebody else has made since."""
+    before = target.after
+    if before is not None and before.paused and before.paused_at != now.paused_at:
+        return before
+    mark, began, ended = epoch(now.paused_at), target.started_at, target.finished_at or target.started_at
+    if mark is None or began is None or ended is None or began - CLOCK_SKEW <= mark <= ended + CLOCK_SKEW:
+        return now
+    return before
 
 
 def by_app(targets: Iterable[TargetRecord]) -> list[Touched]:

@@ -44,6 +44,7 @@ class _Request(NamedTuple):
     url: URL
     body: bytes | None = None
     limit: int = REPLY_BYTES
+    sending: Callable[[], None] | None = None
 
 
 class Client:
@@ -100,15 +101,18 @@ class Client:
         """Get a token; raises `AccessError` if the tenant refuses, `ApiError` if it cannot be had."""
         self._tokens.unjudged(await self._tokens.get())
 
-    async def act(self, operation: Operation, target: Target, tally: Tally) -> Verdict:
+    async def act(
+        self, operation: Operation, target: Target, tally: Tally, sending: Callable[[], None] | None = None
+    ) -> Verdict:
         """Do `operation` to `target`, once; the verdict says what became of that attempt.
 
-        `tally` counts what was sent for this target. Raises `AccessError` when no request can succeed any
+        `tally` counts what was sent for this target. `sending` is called right before each request leaves; what it
+        raises keeps that from happening, and is passed on. Raises `AccessError` when no request can succeed any
         more, `StoppingError` when the run ends before this one was sent.
         """
         url = self._connector_url(target, f"/{operation.segment}")
         try:
-            _, verdict = await self._send(_Request("POST", url, b"{}"), tally)
+            _, verdict = await self._send(_Request("POST", url, b"{}", sending=sending), tally)
         except ApiError as error:
             return error.verdict
         return verdict
@@ -203,6 +207,13 @@ class Client:
     async def _once(self, request: _Request, tally: Tally) -> tuple[Reply, Verdict, float]:
         """One request; besides reply and verdict, the seconds its target must wait if it was throttled."""
         token, sent_at = await self._permission(tally)
+        if request.sending is not None:
+            try:
+                request.sending()
+            except BaseException:
+                self.turns.unused(sent_at)
+                self._tokens.unjudged(token)
+                raise
         tally.requests += 1
         self.total.requests += 1
         headers = token.headers(request.method, request.url)

@@ -126,6 +126,10 @@ class Turns:
         else:
             self._fail(now)
 
+    def unused(self, sent_at: float) -> None:
+        """The turn that was taken at `sent_at` was given up: nothing left."""
+        self._pace.lost(sent_at, self.now())
+
     def answered(self, sent_at: float, verdict: Verdict, allowance: Allowance | None) -> float:
         """A reply has come; returns the seconds its target must wait if it was throttled."""
         moment = self.now()

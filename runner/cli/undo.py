@@ -19,7 +19,7 @@ from runner.errors import ExitCode, LockedError, RunnerError, UsageError
 from runner.model import Job, RunResult, Window
 from runner.report.words import moment_text
 from runner.store import RunRecord, Store
-from runner.undo import check_undoable, undo_job
+from runner.undo import check_undoable, due, undo_job
 from runner.undo import undo as undo_run
 from runner.units import window_end
 
@@ -99,13 +99,11 @@ def expire(
     """
     with Store(state.directory(manner.state_dir)) as store:
         tenant = settings.from_environment(os.environ).tenant
-        now = time.time()
-        open_runs = store.pausing_runs(tenant)
-        due = [record for record in open_runs if record.until is not None and record.until <= now]
-        if not due and sys.stdout.isatty() and not manner.quiet:
-            click.echo(_nothing_due(open_runs))
+        over = due(store, tenant, time.time())
+        if not over and sys.stdout.isatty() and not manner.quiet:
+            click.echo(_nothing_due(store.pausing_runs(tenant)))
         codes = []
-        for record in sorted(due, key=lambda record: record.until or 0.0):
+        for record in over:
             job = _job(record, overrides, resume_rate, manner)
             try:
                 codes.append(_undo(record, job, manner, store, sync_wait=wait_timeout if wait_for else None))
@@ -141,7 +139,7 @@ def extend(run_id: str, state_dir: Path | None, window: Window | None) -> int:
         until = window_end(window, now if window.until else max(now, record.until or now))
         if until <= now:
             raise UsageError(f"{window.until} is over already: `c1-runner undo {record.run_id}` ends the window now")
-        store.extend(record, until)
+        store.extend(record, until, now)
     click.echo(f"run {record.run_id} ends {moment_text(until)}")
     return ExitCode.OK
 

@@ -142,10 +142,10 @@ class Store:
         with storage_errors(self.path):
             return records.pausing_runs(self.connection, tenant)
 
-    def extend(self, run: RunRecord, until: float) -> None:
-        """Move the end of a run's pauses (epoch seconds)."""
+    def extend(self, run: RunRecord, until: float, now: float) -> None:
+        """Move the end of a run's pauses (epoch seconds); an undo that was cut off does not end them any more."""
         with storage_errors(self.path):
-            self.connection.execute("UPDATE runs SET until = ? WHERE run = ?", (until, run.run))
+            leases.extend(self.connection, run.run, until, now)
 
     def undone_by(self, run: RunRecord) -> RunRecord:
         """The run whose pauses `run` ends."""
@@ -195,8 +195,8 @@ class Store:
 
     def open_targets(
         self, run: RunRecord, outcomes: Collection[Outcome]
-    ) -> Iterator[tuple[TargetRecord, float | None]]:
-        """The targets with one of these outcomes, and when a request for them was intended; uncertain ones first."""
+    ) -> Iterator[tuple[TargetRecord, tuple[float, float] | None]]:
+        """The targets with one of these outcomes, uncertain ones first, with the time of their requests."""
         return self._read(lambda connection: records.open_targets(connection, run, outcomes))
 
     def _read(self, query: Callable[[sqlite3.Connection], Iterator[Row]]) -> Iterator[Row]:

@@ -162,6 +162,13 @@ class Journal:
         if group.error is not None:
             raise group.error
 
+    def under_way(self, planned: Planned, at: float) -> None:
+        """One more request for a target is about to leave, a while after the last; durable when this returns."""
+        self._add("UPDATE targets SET unclear_at = ? WHERE run = ? AND seq = ?", (at, self._run, planned.seq), None)
+        self.commit()
+        if self._failure is not None:
+            raise self._failure
+
     def outcome(self, planned: Planned, result: Result) -> None:
         """Record what became of a target; durable with the next group, whoever is cancelled meanwhile."""
         self._add(_OUTCOME, self._outcome_row(planned, result), Unwritten(planned, result))

@@ -9,7 +9,7 @@ A lease is no column of its own: it follows from what the journal has on a targe
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 
 from runner.errors import StorageError
 from runner.model import UNCLEAR, ConnectorState, Marks, Outcome, Planned, Target
-from runner.policy import CLOCK_SKEW, DANGER_TIME, READ_LAG, Timeouts
-from runner.store.records import HELD, state_of
+from runner.policy import CLOCK_SKEW, DANGER_TIME, READ_LAG
+from runner.store.records import HELD, UNCLEAR_AT, state_of
 
 _LEASES = f"""
     SELECT t.app_id, t.connector_id, t.run, r.run_id, r.job_name, r.user, r.host, r.reason, r.until, r.windowed,
-        r.started_at, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at, t.unclear_at, t.joined_at,
-        t.ending_at, {HELD} AS held
+        r.started_at, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at, {UNCLEAR_AT} AS unclear_at,
+        t.joined_at, t.ending_at, {HELD} AS held
     FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
 """
 
@@ -57,6 +57,16 @@ class Lease(NamedTuple):
     marks: tuple[str, ...]
     span: tuple[float, float] | None
 
+    @property
+    def shown_at(self) -> float:
+        """From when on every read shows its pause, if it took effect at all."""
+        settled = (self.settled_at or self.started_at) + READ_LAG
+        return settled if self.unclear_at is None else max(settled, self.unclear_at + DANGER_TIME)
+
+    def is_ending(self, now: float) -> bool:
+        """Whether a resume of it may be under way."""
+        return self.held and self.ending_at is not None and now < self.ending_at + DANGER_TIME
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -65,6 +75,7 @@ class Ending:
     left_to: Lease | None  # another run still wants it paused: nothing
     marks: Marks  # resume it, if it is paused by one of these
     not_before: float | None  # epoch seconds: earlier, a request that is held up could pause it again
+    shown_at: float  # epoch seconds: earlier, a read need not show the pause yet
 
 
 class Leases:
@@ -80,16 +91,27 @@ class Leases:
         """Whether another run here has paused a target that was read as paused."""
         return _marks(self._others(target)).cover(state)
 
-    def join(self, target: Target, now: float) -> Standing:
-        """Take a lease on a target that another run here has paused; its row must be durable already."""
+    def contended(self, target: Target) -> bool:
+        """Whether another run here has a lease on a target, so that it may be about to resume it."""
+        return any(lease.held for lease in self._others(target))
+
+    def join(self, target: Target, now: float, *, paused: bool) -> Standing:
+        """Take a lease beside those of other runs here; the target's row must be durable already.
+
+        `paused` says whether their pause was read to be in force. What another run is about to end gets the
+        lease, too: it keeps that run from sending anything more, but not what it has sent already.
+        """
         with self._transaction():
-            others = [lease for lease in in_force(list(self._of(target))) if lease.run != self._run]
-            if not others:
+            leases = list(self._of(target))
+            ending = any(lease.is_ending(now) for lease in leases if lease.run != self._run)
+            others = [lease for lease in in_force(leases) if lease.run != self._run]
+            if not others and not ending:
                 return Standing.ENDED
-            if any(lease.ending_at is not None and now < lease.ending_at + DANGER_TIME for lease in others):
-                return Standing.ENDING
             self._update("joined_at = ?, released_at = NULL", now, self._run, target)
-            self._take_over(others, target, now)
+            if ending:
+                return Standing.ENDING
+            if paused:
+                self._take_over(others, target, now)
         return Standing.JOINED
 
     def take(self, target: Target, now: float) -> None:
@@ -97,8 +119,16 @@ class Leases:
         with self._transaction():
             self._update("joined_at = ?, released_at = NULL", now, self._run, target)
 
+    def leave(self, target: Target) -> None:
+        """Give back what `join` has taken: somebody else has paused the target since."""
+        with self._transaction():
+            self._update("joined_at = ?", None, self._run, target)
+
     def end(self, target: Target, now: float) -> Ending:
-        """Give up the lease on a target, or say what it takes to resume it; others cannot join it meanwhile."""
+        """Give up the lease on a target, or say what it takes to resume it.
+
+        Others wait a while then before they rely on its pause; whoever takes longer to send asks again.
+        """
         with self._transaction():
             leases = list(self._of(target))
             others = [lease for lease in in_force(leases) if lease.run != self._run and lease.ending_at is None]
@@ -108,7 +138,8 @@ class Leases:
                 self._update("ending_at = ?", now, self._run, target)
         left_to = max(others, key=_how_long, default=None)
         unclear = max((lease.unclear_at for lease in leases if lease.unclear_at is not None), default=None)
-        return Ending(left_to, _marks(leases), None if unclear is None else unclear + DANGER_TIME)
+        shown_at = max((lease.shown_at for lease in leases if lease.span is not None), default=0.0)
+        return Ending(left_to, _marks(leases), None if unclear is None else unclear + DANGER_TIME, shown_at)
 
     def settle(self, target: Target, outcome: Outcome, now: float) -> None:
         """Close what `end` has begun: with a resume the lease is gone, otherwise it is as before."""
@@ -117,17 +148,21 @@ class Leases:
             self._update("released_at = ?, ending_at = NULL", now if gone else None, self._run, target)
 
     def _take_over(self, others: Iterable[Lease], target: Target, now: float) -> None:
-        """A lease without an end passes on to the next run of the same job: one undo ends what a cron job keeps up."""
-        (job_name,) = self._connection.execute("SELECT job_name FROM runs WHERE run = ?", (self._run,)).fetchone()
+        """A lease without an end passes on to the next run of the same job: one undo ends what a cron job keeps up.
+
+        But not to one that ends by itself, which is not what the earlier run was told.
+        """
+        own = "SELECT job_name, until IS NULL AND NOT windowed FROM runs WHERE run = ?"
+        job_name, endless = self._connection.execute(own, (self._run,)).fetchone()
         for lease in others:
-            if lease.job_name == job_name and lease.until is None and not lease.windowed:
+            if endless and lease.job_name == job_name and lease.until is None and not lease.windowed:
                 self._update("released_at = ?", now, lease.run, target)
 
     def _of(self, target: Target) -> Iterator[Lease]:
         rows = self._connection.execute(
             f"{_LEASES} AND t.app_id = ? AND t.connector_id = ?", (self._tenant, *target[:2])
         )
-        return (lease for _, lease in _read(rows, _last_signs(self._connection)))
+        return (lease for _, lease in _read(rows))
 
     def _others(self, target: Target) -> Iterator[Lease]:
         return (lease for lease in self._of(target) if lease.run != self._run)
@@ -162,7 +197,7 @@ def holds(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], 
     """Every connector of a tenant on which a run here has paused, by (app id, connector id)."""
     rows = connection.execute(f"{_LEASES} ORDER BY t.app_id, t.connector_id", (tenant,))
     found = {}
-    for pair, group in groupby(_read(rows, _last_signs(connection)), key=lambda item: item[0]):
+    for pair, group in groupby(_read(rows), key=lambda item: item[0]):
         leases = [lease for _, lease in group]
         found[pair] = Hold(tuple(in_force(leases)), _marks(leases))
     return found
@@ -171,49 +206,52 @@ def holds(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], 
 def held(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, float | None]]:
     """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
     rows = connection.execute(
-        "SELECT t.seq, t.app_id, t.connector_id, t.app_name, t.connector_name, t.outcome, t.finished_at, t.unclear_at "
-        f"FROM targets t WHERE t.run = ? AND {HELD} ORDER BY t.seq",
+        f"SELECT t.seq, t.app_id, t.connector_id, t.app_name, t.connector_name, {UNCLEAR_AT} "
+        f"FROM targets t JOIN runs r USING (run) WHERE t.run = ? AND {HELD} ORDER BY t.seq",
         (run,),
     )
-    last_sign = _last_signs(connection)
     return [
-        (
-            Planned(seq, Target(app_id, connector_id), app_name, connector_name),
-            _unclear(run, outcome, finished_at, unclear_at, last_sign),
-        )
-        for seq, app_id, connector_id, app_name, connector_name, outcome, finished_at, unclear_at in rows
+        (Planned(seq, Target(app_id, connector_id), app_name, connector_name), unclear_at)
+        for seq, app_id, connector_id, app_name, connector_name, unclear_at in rows
     ]
 
 
-def _unclear(
-    run: int,
-    outcome: str | None,
-    finished_at: float | None,
-    unclear_at: float | None,
-    last_sign: Callable[[int], float],
-) -> float | None:
-    """When a request for a target last got no clear answer, at the latest; None if every one did."""
-    if outcome is None:  # cut off by a crash: its request was under way then
-        return last_sign(run) + Timeouts().request
-    return finished_at if outcome == Outcome.UNKNOWN and unclear_at is None else unclear_at
+def extend(connection: sqlite3.Connection, run: int, until: float, now: float) -> None:
+    """Move the end of a run's pauses. What an undo at work is about to end, it ends all the same."""
+    cut_off = "UPDATE targets SET ending_at = NULL WHERE run = ? AND ending_at < ?"
+    connection.execute(cut_off, (run, now - DANGER_TIME))
+    connection.execute("UPDATE runs SET until = ? WHERE run = ?", (until, run))
 
 
 def release_resumed(connection: sqlite3.Connection, run: int, now: float) -> None:
-    """After a resume of named connectors: no run that had paused them before wants them paused any more."""
-    connection.execute(_RELEASE_RESUMED, {"run": run, "now": now})
+    """After a resume of named connectors: no run that had paused them before wants them paused any more.
+
+    What was read as active may be paused all the same, by a pause that reads did not show yet, or whose request
+    was held up. Such a lease stays until its run is undone.
+    """
+    told = connection.execute(_TOLD, (run,))
+    resumed = {(app_id, connector_id): (outcome, at) for app_id, connector_id, outcome, at in told}
+    rows = connection.execute(f"{_LEASES_ON} AND {HELD}", (run,)).fetchall()
+    gone = []
+    for pair, lease in _read(rows):
+        outcome, at = resumed[pair]
+        clear = outcome == Outcome.CHANGED and lease.unclear_at is None
+        if (lease.settled_at or at if clear else lease.shown_at) < at:
+            gone.append((now, lease.run, *pair))
+    connection.executemany("UPDATE targets SET released_at = ? WHERE run = ? AND app_id = ? AND connector_id = ?", gone)
 
 
-_RELEASE_RESUMED = f"""
-    UPDATE targets SET released_at = :now FROM (
-        SELECT t.run, t.seq
-        FROM targets x JOIN runs y USING (run)
-            JOIN targets t ON t.app_id = x.app_id AND t.connector_id = x.connector_id
-            JOIN runs r ON r.run = t.run
-        WHERE x.run = :run AND x.outcome IN ('changed', 'unchanged')
-            AND r.tenant = y.tenant AND r.operation = 'pause' AND {HELD}
-            AND coalesce(t.joined_at, t.finished_at, t.intent_at) < coalesce(x.started_at, y.started_at)
-    ) AS resumed WHERE targets.run = resumed.run AND targets.seq = resumed.seq
+_TOLD = """
+    SELECT x.app_id, x.connector_id, x.outcome, coalesce(x.started_at, y.started_at)
+    FROM targets x JOIN runs y USING (run) WHERE x.run = ? AND x.outcome IN ('changed', 'unchanged')
 """
+_LEASES_ON = _LEASES.replace(
+    "r.tenant = ?",
+    """EXISTS (
+        SELECT 1 FROM targets x JOIN runs y USING (run) WHERE x.run = ? AND x.outcome IN ('changed', 'unchanged')
+            AND y.tenant = r.tenant AND x.app_id = t.app_id AND x.connector_id = t.connector_id)""",
+)
+"""The leases on what a run has resumed."""
 
 
 def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
@@ -224,7 +262,7 @@ def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
     """
     renewed = max((lease.started_at for lease in leases if lease.ours), default=0.0)
     for lease in leases:
-        if lease.held and (lease.settled_at is None or lease.settled_at + READ_LAG >= renewed):
+        if lease.held and lease.shown_at >= renewed:
             yield lease
 
 
@@ -240,44 +278,39 @@ def _marks(leases: Iterable[Lease]) -> Marks:
     )
 
 
-def _last_signs(connection: sqlite3.Connection) -> Callable[[int], float]:
-    """When a run was last seen at work, epoch seconds: about the time of its crash, if it has crashed."""
-    known: dict[int, float] = {}
-
-    def last_sign(run: int) -> float:
-        if run not in known:
-            times = "SELECT max(max(coalesce(intent_at, 0), coalesce(finished_at, 0))) FROM targets WHERE run = ?"
-            known[run] = float(connection.execute(times, (run,)).fetchone()[0] or 0)
-        return known[run]
-
-    return last_sign
-
-
-def _read(rows: Iterable[Sequence[Any]], last_sign: Callable[[int], float]) -> Iterator[tuple[tuple[str, str], Lease]]:
+def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease]]:
     for (
         app_id, connector_id, run, run_id, job_name, user, host, reason, until, windowed, started_at,
         outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at, is_held,
     ) in rows:  # fmt: skip
         marks: tuple[str, ...] = ()
         span = None
+        joined = joined_at is not None and _is_paused(before)
         ours = _was_active(before) and intent_at is not None
-        if joined_at is not None:  # the pause it found was ours, and so is what its own request made of it
+        if joined:  # the pause it found was ours, and so is what its own request, if there was one, made of it
             marks = (*_mark(before), *_mark(after))
-        elif ours and (outcome in ("changed", "unknown", None) or detail == UNCLEAR):
-            unclear_at = _unclear(run, outcome, finished_at, unclear_at, last_sign)
-            end = unclear_at if outcome is None else finished_at
-            marks = _mark(after)
-            span = None if after else (intent_at - CLOCK_SKEW, (end or intent_at) + CLOCK_SKEW)
+        if intent_at is not None and (ours or joined) and (outcome in _MAYBE or detail == UNCLEAR):
+            end = finished_at if outcome == Outcome.CHANGED else unclear_at
+            marks = (*marks, *_mark(after))
+            span = None if _is_paused(after) else (intent_at - CLOCK_SKEW, (end or intent_at) + CLOCK_SKEW)
         yield (app_id, connector_id), Lease(
             run, run_id, job_name, user, host, reason, until, bool(windowed), started_at,
             joined_at or finished_at or intent_at, bool(is_held), ending_at, unclear_at,
-            ours and joined_at is None and outcome in ("changed", "unknown", None), marks, span,
+            ours and outcome in _MAYBE, marks, span,
         )  # fmt: skip
+
+
+_MAYBE = (Outcome.CHANGED, Outcome.UNKNOWN, None)
 
 
 def _was_active(before: str | None) -> bool:
     state = state_of(before)
     return state is not None and not state.paused
+
+
+def _is_paused(text: str | None) -> bool:
+    state = state_of(text)
+    return state is not None and state.paused
 
 
 def _mark(text: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from runner.model import UNCLEAR, ConnectorState, Outcome, Target
+from runner.policy import NOTED_EVERY, Timeouts
 
 # What a crash left open is said here, once, for every reader: an intent without an outcome may have been
 # applied, a target without an intent was never sent.
@@ -92,9 +93,18 @@ class PaceSample:
     refused: int = 0  # requests answered with 429 since the sample before
 
 
-HELD = f"""(t.released_at IS NULL AND (t.joined_at IS NOT NULL OR t.outcome IN ('changed', 'unknown')
+HELD = f"""(t.released_at IS NULL AND ((t.joined_at IS NOT NULL AND coalesce(t.outcome, 'unchanged') = 'unchanged')
+    OR t.outcome IN ('changed', 'unknown')
     OR t.detail = '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
 """Whether a pause run still wants its target `t` paused: it has paused it, or may have, or has joined another run."""
+
+UNCLEAR_AT = f"""CASE WHEN t.outcome IS NULL THEN max(t.intent_at, coalesce(t.unclear_at, 0)) + {NOTED_EVERY}
+        + coalesce(json_extract(r.job, '$.timeouts.request'), {Timeouts().request})
+    WHEN t.outcome = 'unknown' THEN coalesce(t.unclear_at, t.finished_at) ELSE t.unclear_at END"""
+"""When a request for a target `t` of run `r` was last given up without a clear answer, at the latest; NULL if none was.
+
+A crash gives up what is under way then, and says no more than when that was noted.
+"""
 
 _IN_FORCE = f"""
     operation = 'pause' AND EXISTS (
@@ -191,15 +201,22 @@ def touched_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[l
 
 def open_targets(
     connection: sqlite3.Connection, run: RunRecord, outcomes: Collection[Outcome]
-) -> Iterator[tuple[TargetRecord, float | None]]:
-    """The targets with one of these outcomes, and when a request for them was intended; uncertain ones first."""
+) -> Iterator[tuple[TargetRecord, tuple[float, float] | None]]:
+    """The targets with one of these outcomes, uncertain ones first, and between when requests for these were sent.
+
+    What has been undone is uncertain no more, whatever it was.
+    """
     marks = ", ".join("?" * len(outcomes))
+    timed = f"(SELECT t.*, {UNCLEAR_AT} AS given_up_at FROM targets t JOIN runs r USING (run))"
     cursor = connection.execute(
-        f"SELECT * FROM ({_TARGETS.replace('FROM targets', ', intent_at FROM targets')}) "
+        f"SELECT * FROM ({_TARGETS.replace('FROM targets', f', intent_at, given_up_at, released_at FROM {timed}')}) "
         f"WHERE outcome IN ({marks}) ORDER BY outcome != 'unknown', seq",
         (_OPEN_INTENT, run.run, *outcomes),
     )
-    return ((_target(row), intent_at) for *row, intent_at in cursor)
+    for *row, intent_at, unclear_at, released_at in cursor:
+        target = _target(row)
+        uncertain = target.outcome is Outcome.UNKNOWN and intent_at is not None and released_at is None
+        yield target, (intent_at, unclear_at or intent_at) if uncertain else None
 
 
 def _target(row: Sequence[Any]) -> TargetRecord:
