@@ -99,10 +99,10 @@ async def test_row_75_an_exception_in_one_worker_costs_its_target_alone_and_is_t
     targets = pairs(20)
     act = Client.act
 
-    async def failing(client: Client, operation: Any, target: Target, tally: Any) -> Any:
+    async def failing(client: Client, operation: Any, target: Target, *more: Any) -> Any:
         if target.connector_id in ("con3", "con9"):
             raise ZeroDivisionError("a bug")
-        return await act(client, operation, target, tally)
+        return await act(client, operation, target, *more)
 
     monkeypatch.setattr(Client, "act", failing)
     async with bench(targets) as b:
