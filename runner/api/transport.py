@@ -10,6 +10,7 @@ from yarl import URL
 
 from runner import __version__
 from runner.api.classify import Reply, classify_failure
+from runner.api.timelimit import Running, TimeLimit
 from runner.errors import ApiError
 from runner.policy import Timeouts
 
@@ -31,6 +32,7 @@ class Transport:
         self._tls = tls
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
+        self._limit: TimeLimit | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)  # the client bounds what is in flight
@@ -46,7 +48,7 @@ class Transport:
                     "Accept-Encoding": "identity",
                 },
                 timeout=aiohttp.ClientTimeout(
-                    total=self._timeouts.request,
+                    total=None,  # `TimeLimit` does that
                     connect=self._timeouts.connect,  # DNS, TCP, TLS, a proxy's CONNECT
                     ceil_threshold=_EXACT,
                 ),
@@ -55,6 +57,8 @@ class Transport:
         # aiohttp would send a GET again by itself when the connection is dropped: one probe into an outage would
         # be two, and the account of requests wrong. Its own test client switches that off the same way.
         self._session._retry_connection = False
+        self._limit = TimeLimit(self._timeouts.request)
+        self._stack.callback(self._limit.close)
         return self
 
     async def __aexit__(
@@ -68,34 +72,41 @@ class Transport:
         Raises `ApiError` when no reply came. The cause is not chained: the `repr` of aiohttp's errors can
         hold the Authorization header.
         """
-        if self._session is None:
+        if self._session is None or self._limit is None:
             raise RuntimeError("the transport is not open")
         try:
-            async with self._session.request(
-                method,
-                url,
-                headers=headers,
-                data=_EMPTY_OBJECT if body == b"{}" else body,
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as response:
-                return await _read(response, limit)
+            with self._limit.begin() as running:
+                response = await self._session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=_EMPTY_OBJECT if body == b"{}" else body,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                )
+                try:
+                    return await _read(response, limit, running)
+                finally:
+                    response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             verdict = classify_failure(error)
         raise ApiError(verdict)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> Reply:
+async def _read(response: aiohttp.ClientResponse, limit: int, running: Running) -> Reply:
     """The reply with as much of its body as came and as fits."""
+    content = response.content
     body = bytearray()
     truncated = too_large = False
     try:
-        while not response.content.at_eof():
-            body += await response.content.read(_CHUNK)
-            if len(body) > limit:
-                too_large = True
-                response.close()
-                break
+        with running:
+            while not content.at_eof():
+                # A small body comes along with the headers: there is nothing to wait for.
+                body += content.read_nowait() if content.is_eof() else await content.read(_CHUNK)
+                if len(body) > limit:
+                    too_large = True
+                    response.close()
+                    break
     except (aiohttp.ClientError, TimeoutError, OSError):
         truncated = True
         response.close()
