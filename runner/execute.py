@@ -207,12 +207,20 @@ class Executor:
         policy = self._retry
         # The last of several tries is kept for the last pass, when the trouble may be over.
         limit = policy.attempts - 1 if policy.attempts > 2 and not last else policy.attempts
-        until = until_spent(lambda: course.tries, limit, policy.target_deadline, lambda: course.tally.waited)
+        ends_at = self._client.turns.now() + policy.target_deadline
 
         def worth(error: BaseException) -> bool:
             return is_retryable(error) and (last or self._budget.grant(self._client.total.requests))
 
-        await persist(lambda: self._attempt(course), lambda: retrying(policy, self._stop, until=until, worth=worth))
+        await persist(
+            lambda: self._attempt(course),
+            lambda: retrying(
+                policy,
+                self._stop,
+                until=until_spent(lambda: course.tries, limit, ends_at, lambda: course.tally.waited),
+                worth=worth,
+            ),
+        )
 
     async def _attempt(self, course: Course) -> None:
         course.tries += 1

@@ -218,13 +218,14 @@ class Client:
         self.total.requests += 1
         headers = token.headers(request.method, request.url)
         try:
-            reply = await self._transport.exchange(request.method, request.url, headers, request.body, request.limit)
+            reply = await self._transport.exchange(
+                request.method, request.url, headers, request.body, request.limit, (token.secret,)
+            )
         except BaseException as error:
             log.debug("%s %s -> %s", request.method, request.url.path, error)
             self.turns.unanswered(sent_at)
             self._tokens.unjudged(token)
             raise
-        reply = reply._replace(secrets=(token.secret,))
         verdict = classify_reply(reply)
         if log.isEnabledFor(logging.DEBUG):
             seconds = self.turns.now() - sent_at

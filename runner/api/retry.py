@@ -100,17 +100,18 @@ class while_up(stop_base):
 
 
 class until_spent(stop_base):
-    """Stop when `attempts` have been made, by the caller's own count, or `seconds` of them have passed.
+    """Stop when `attempts` have been made, by the caller's own count, or `ends_at` has come: loop time,
+    put off by what was `waited`.
 
     tenacity's `stop_after_delay` reads another clock than the event loop's, and ends after the sleep that
     goes too far rather than before it.
     """
 
-    def __init__(self, attempts: Callable[[], int], limit: int, seconds: float, waited: Callable[[], float]) -> None:
+    def __init__(self, attempts: Callable[[], int], limit: int, ends_at: float, waited: Callable[[], float]) -> None:
         self._attempts = attempts
         self._limit = limit
         self._waited = waited
-        self._ends_at = now() + seconds
+        self._ends_at = ends_at
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether to give up now."""

@@ -66,8 +66,16 @@ class Transport:
     ) -> None:
         await self._stack.aclose()
 
-    async def exchange(self, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int) -> Reply:
-        """Send one request and read at most `limit` bytes of its reply's body.
+    async def exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None,
+        limit: int,
+        secrets: tuple[str, ...] = (),
+    ) -> Reply:
+        """Send one request and read at most `limit` bytes of its reply's body; `secrets` are not quoted from it.
 
         Raises `ApiError` when no reply came. The cause is not chained: the `repr` of aiohttp's errors can
         hold the Authorization header.
@@ -85,7 +93,7 @@ class Transport:
                     proxy=self._proxy,
                 )
                 try:
-                    return await _read(response, limit, running)
+                    return await _read(response, limit, secrets, running)
                 finally:
                     response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -93,7 +101,7 @@ class Transport:
         raise ApiError(verdict)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int, running: Running) -> Reply:
+async def _read(response: aiohttp.ClientResponse, limit: int, secrets: tuple[str, ...], running: Running) -> Reply:
     """The reply with as much of its body as came and as fits."""
     content = response.content
     body = bytearray()
@@ -110,4 +118,4 @@ async def _read(response: aiohttp.ClientResponse, limit: int, running: Running) 
     except (aiohttp.ClientError, TimeoutError, OSError):
         truncated = True
         response.close()
-    return Reply(response.status, response.headers, bytes(body[:limit]), truncated, too_large)
+    return Reply(response.status, response.headers, bytes(body[:limit]), truncated, too_large, secrets)

@@ -5,6 +5,7 @@ at any moment a target that the tenant may have changed has at least an intent: 
 never forgotten. Records that come within a few turns of the event loop share one transaction and one sync.
 """
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -92,7 +93,7 @@ class _Group:
     """The records of one transaction, and who waits for it."""
 
     rows: list[tuple[str, Sequence[Any], object]] = field(default_factory=list)
-    committed: anyio.Event = field(default_factory=anyio.Event)
+    committed: asyncio.Event = field(default_factory=asyncio.Event)  # each target waits for one: anyio's costs more
     error: StorageError | None = None
 
 
@@ -175,7 +176,7 @@ class Journal:
 
     def _outcome_row(self, planned: Planned, result: Result) -> tuple[Any, ...]:
         return (
-            result.outcome, result.detail, result.http_status, result.error, result.request_id,
+            str(result.outcome), result.detail, result.http_status, result.error, result.request_id,
             result.attempts, result.throttled, result.started_at, result.finished_at, result.unclear_at,
             state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
             result.waited, self._run, planned.seq,

@@ -24,6 +24,7 @@ _TARGETS = f"""
         finished_at, before, after, waited
     FROM targets WHERE run = ?
 """
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # to ask the class takes ten times as long
 _OPEN_INTENT = "a request may have been sent; the run ended before its outcome was recorded"
 
 
@@ -224,7 +225,7 @@ def _target(row: Sequence[Any]) -> TargetRecord:
     seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after, waited = row
     target = Target(app_id, connector_id)
     states = (state_of(before), state_of(after))
-    return TargetRecord._make((seq, target, app_name, connector_name, Outcome(outcome), *reply, *states, waited))
+    return TargetRecord._make((seq, target, app_name, connector_name, _OUTCOMES[outcome], *reply, *states, waited))
 
 
 def state_of(text: str | None) -> ConnectorState | None:

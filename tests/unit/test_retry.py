@@ -10,7 +10,7 @@ from runner.api.retry import is_retryable, retrying, until_spent
 from runner.errors import AccessError, ApiError, ExitCode, RunnerError, StoppingError, StorageError
 from runner.model import AttemptClass, Verdict
 from runner.policy import RetryPolicy
-from runner.stop import Stop
+from runner.stop import Stop, now
 
 pytestmark = pytest.mark.anyio
 
@@ -190,7 +190,7 @@ def counted(request: Failing) -> Callable[[], Awaitable[str]]:
 
 async def test_attempts_are_counted_as_the_caller_counts_them() -> None:
     request = Failing(*failed(times=50))
-    until = until_spent(lambda: len(request.at) // 2, 5, 3600, lambda: 0)  # every other one is free
+    until = until_spent(lambda: len(request.at) // 2, 5, now() + 3600, lambda: 0)  # every other one is free
 
     with pytest.raises(ApiError):
         await retrying(RetryPolicy(attempts=1), Stop(), until=until)(counted(request))
@@ -199,7 +199,7 @@ async def test_attempts_are_counted_as_the_caller_counts_them() -> None:
 
 async def test_a_target_has_its_time_on_the_clock_of_the_loop() -> None:
     request = Failing(*failed(times=1000))
-    until = until_spent(lambda: 0, 5, 60, lambda: 0)
+    until = until_spent(lambda: 0, 5, now() + 60, lambda: 0)
 
     with pytest.raises(ApiError):
         await retrying(RetryPolicy(base=5, cap=5), Stop(), until=until)(counted(request))
@@ -209,7 +209,7 @@ async def test_a_target_has_its_time_on_the_clock_of_the_loop() -> None:
 
 async def test_waiting_ones_turn_takes_nothing_from_that_time() -> None:
     request = Failing(*failed(times=1000))
-    until = until_spent(lambda: 0, 5, 60, lambda: 600)
+    until = until_spent(lambda: 0, 5, now() + 60, lambda: 600)
 
     with pytest.raises(ApiError):
         await retrying(RetryPolicy(base=5, cap=5), Stop(), until=until)(counted(request))
