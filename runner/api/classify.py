@@ -27,7 +27,7 @@ EXCERPT = 300
 _REQUEST_ID = re.compile(r"\(request-id: ([^)]{1,100})\)")
 _DIGITS = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,9})?\s*").fullmatch
 _USERINFO = re.compile(r"://[^\s/@]+@")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff]+")
 _UNSUPPORTED = frozenset({405, 411, 415, 501})
 """Refusals that no target can escape: this client and the API have grown apart."""
 
