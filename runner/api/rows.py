@@ -71,4 +71,4 @@ def _clean(value: object) -> str | None:
     """A non-empty string that can be stored: JSON can hold half of a surrogate pair, UTF-8 cannot."""
     if not isinstance(value, str) or not value:
         return None
-    return value.encode("utf-8", "replace").decode("utf-8")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")

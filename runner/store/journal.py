@@ -13,7 +13,7 @@ import operator
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,9 @@ _FINISHED = """
 _RECORDED = "SELECT app_id, connector_id, outcome FROM targets WHERE run = ? AND outcome IS NOT NULL ORDER BY seq"
 
 _GONE = "the state file is gone, or another one is in its place"
+
+_STATE = tuple(field.name for field in fields(ConnectorState))
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 _QUIET_TURNS = 3
 """Turns of the event loop: a worker that has just recorded an outcome intends its next target within so many."""
@@ -312,4 +315,4 @@ def state_json(state: ConnectorState | None) -> str | None:
     """A connector's state as the store keeps it: compact JSON, absent fields left out."""
     if state is None:
         return None
-    return json.dumps({key: value for key, value in asdict(state).items() if value is not None}, separators=(",", ":"))
+    return _compact({name: value for name in _STATE if (value := getattr(state, name)) is not None})
