@@ -95,7 +95,8 @@ class Transport:
                 try:
                     return await _read(response, limit, secrets, running)
                 finally:
-                    response.release()
+                    if not response.closed:  # it closes when its body has come to the end
+                        response.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             verdict = classify_failure(error)
         raise ApiError(verdict)
@@ -107,14 +108,16 @@ async def _read(response: aiohttp.ClientResponse, limit: int, secrets: tuple[str
     body = bytearray()
     truncated = too_large = False
     try:
-        with running:
-            while not content.at_eof():
-                # A small body comes along with the headers: there is nothing to wait for.
-                body += content.read_nowait() if content.is_eof() else await content.read(_CHUNK)
-                if len(body) > limit:
-                    too_large = True
-                    response.close()
-                    break
+        while not content.at_eof():
+            if content.is_eof():  # a small body comes along with the headers: there is nothing to wait for
+                body += content.read_nowait()
+            else:
+                with running:
+                    body += await content.read(_CHUNK)
+            if len(body) > limit:
+                too_large = True
+                response.close()
+                break
     except (aiohttp.ClientError, TimeoutError, OSError):
         truncated = True
         response.close()

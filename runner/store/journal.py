@@ -280,8 +280,9 @@ class Journal:
 
     def _add(self, statement: str, values: Sequence[Any], record: object) -> _Group:
         if self._failure is None:
+            if not self._group.rows:
+                self._pending.set()
             self._group.rows.append((statement, values, record))
-            self._pending.set()
         elif record is not None:
             self.lost.append(str(record))
         return self._group
