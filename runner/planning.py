@@ -163,7 +163,7 @@ class Planner:
         shown = [planned for planned in part if planned.before is not None]
         named = [planned for planned in part if planned.before is None]
         if not (self._job.preflight or self._selector.needs_names):
-            return as_listed([self._vet(planned) for planned in part])
+            return as_listed([self._vet(planned) for planned in part] if self._selector.has_rules else part)
         reading = with_state(
             named, self._client, concurrency=self._job.limits.concurrency, stop=self._stop, vet=self._vet
         )
