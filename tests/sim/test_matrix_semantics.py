@@ -188,7 +188,7 @@ async def test_row_39_what_is_paused_already_gets_no_request_and_is_no_failure(b
 async def test_row_40_a_target_that_somebody_resumes_during_the_run_is_unknown_and_not_fought_over(
     bench: OpenBench,
 ) -> None:
-    targets = pairs(10, per_app=5)
+    targets = pairs(10, per_app=10)
     async with bench(targets, "latency=1s") as b:
         asyncio.get_running_loop().call_later(3.5, partial(b.tenant.resume_by_other, *targets[0]))
         result = await b.run(job(targets, limits=LimitPolicy(concurrency=2)))
