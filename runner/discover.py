@@ -70,8 +70,9 @@ class Discovery:
         """After a whole listing: names of the selection that nobody has."""
         return self._census.unknown()
 
-    def feed(self, found: Found) -> Feed[Planned]:
-        """A feed of what `found` makes of the tenant's connectors."""
+    def feed(self, found: Found, *, alone: bool = False) -> Feed[Planned]:
+        """A feed of what `found` makes of the tenant's connectors; `alone` if nothing is sent for them meanwhile."""
+        ahead = self._concurrency if alone else 0  # otherwise the listing would go before what it is for
 
         async def feed(put: Put[Planned]) -> None:
             async def read(app: App) -> None:
@@ -80,7 +81,7 @@ class Discovery:
                     self._through += 1
                     self._told(self._through, self.connectors)
 
-            await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop)
+            await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop, ahead=ahead)
             self.whole = not self._stop.requested
             for warning in self._census.warnings() if not self._stop.requested else ():
                 log.warning("%s", warning)

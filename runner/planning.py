@@ -129,7 +129,7 @@ class Planner:
 
         if self._job.select is not None or self._counts_tenant:
             self._discovery = self._listing(tuple(Ruling) if self._counts_tenant else rulings)
-            await self._discovery.feed(keep)(_nowhere)
+            await self._discovery.feed(keep, alone=True)(_nowhere)
         self._check_listing()
         return sorted(found, key=_place)  # apps come in as they are read: the same tenant gives the same plan
 

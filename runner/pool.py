@@ -1,4 +1,4 @@
-"""N workers and a zero-buffer hand-over. The number of workers is the limit; nothing here knows HTTP."""
+"""N workers and a hand-over. The number of workers is the limit; nothing here knows HTTP."""
 
 from asyncio import Future, get_running_loop
 from collections import deque
@@ -13,20 +13,26 @@ from runner.stop import Stop
 Item = TypeVar("Item")
 
 Put = Callable[[Item], Awaitable[None]]
-"""Hands an item over; returns when a worker has it. Raises `StoppingError` when the run ends."""
+"""Hands an item over; returns when a worker has it, or it is among those kept ready. `StoppingError`: the run ends."""
 
 Feed = Callable[[Put[Item]], Awaitable[None]]
 """Puts items, one after another, through the function it is given."""
 
 
-async def work_through(feed: Feed[Item], work: Callable[[Item], Awaitable[None]], *, workers: int, stop: Stop) -> None:
+async def work_through(
+    feed: Feed[Item], work: Callable[[Item], Awaitable[None]], *, workers: int, stop: Stop, ahead: int = 0
+) -> None:
     """Apply `work` to every item that `feed` puts, `workers` at a time, until the items or the run end.
 
     `feed` is held up until a worker is free, so a long list costs no memory. When `stop` is requested no
     further item is handed over, and what is being worked on comes to its own end. `work` deals with its own
     errors: an exception that escapes it ends everything.
+
+    So many items are kept `ahead`, ready for whoever is free next. Without them all workers that end in the same turn
+    of the event loop begin again together, after the slowest: right for what then shares a commit, while a listing's
+    requests had better leave one by one. What is ready when the run ends is let go of.
     """
-    counter = _Counter[Item](workers)
+    counter = _Counter[Item](workers, ahead)
     async with anyio.create_task_group() as group:
         for _ in range(workers):
             group.start_soon(_worker, counter, work, stop)
@@ -39,15 +45,17 @@ class _Counter(Generic[Item]):
     A memory object stream does the same with two turns of the event loop and a cancel scope for each item.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, ahead: int) -> None:
         self._loop = get_running_loop()
         self._workers = workers
+        self._ahead = ahead
+        self._ready: deque[Item] = deque()
         self._takers: deque[Future[Item]] = deque()
         self._givers: deque[tuple[Item, Future[None]]] = deque()
         self._closed = False
 
     async def give(self, item: Item) -> None:
-        """Return when a worker has the item; raises `StoppingError` when there are none any more."""
+        """Return when a worker has the item, or it is ready for one; raises `StoppingError` if none is left."""
         while self._takers:
             taker = self._takers.popleft()
             if not taker.done():
@@ -55,6 +63,9 @@ class _Counter(Generic[Item]):
                 return
         if not self._workers:
             raise StoppingError("the workers have left")
+        if len(self._ready) < self._ahead:
+            self._ready.append(item)
+            return
         taken: Future[None] = self._loop.create_future()
         self._givers.append((item, taken))
         await taken
@@ -68,7 +79,10 @@ class _Counter(Generic[Item]):
             item, taken = self._givers.popleft()
             if not taken.done():
                 taken.set_result(None)
-                return item
+                self._ready.append(item)
+                break
+        if self._ready:
+            return self._ready.popleft()
         if self._closed:
             raise StopAsyncIteration
         taker: Future[Item] = self._loop.create_future()

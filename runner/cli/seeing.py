@@ -183,7 +183,7 @@ def look(
             async with Client(settings, stop=stop) as client:
                 await client.sign_in()
                 discovery = Discovery(Selector(select), client, stop, concurrency=10, told=listing)
-                await discovery.feed(keep)(_nowhere)
+                await discovery.feed(keep, alone=True)(_nowhere)
             _check(stop, discovery, partial=partial)
             return settings.tenant, sorted(seen, key=_place)
 

@@ -69,6 +69,34 @@ async def test_an_item_is_not_taken_from_the_feed_before_a_worker_is_free() -> N
     assert put_at == [pytest.approx(moment) for moment in (0, 0, 10, 10)]
 
 
+async def test_items_kept_ahead_wait_for_no_turn_of_the_feed_and_are_few() -> None:
+    work, put_at = Work(10), []
+
+    async def feed(put: Put) -> None:
+        for number in range(6):
+            await put(number)
+            put_at.append(anyio.current_time())
+
+    await work_through(feed, work, workers=2, stop=Stop(), ahead=1)
+    assert put_at == [pytest.approx(moment) for moment in (0, 0, 0, 10, 10, 20)]
+    assert work.begun == list(range(6))
+    assert work.most == 2
+
+
+async def test_what_was_kept_ahead_is_let_go_of_when_the_run_ends() -> None:
+    work, stop = Work(10), Stop()
+
+    async def feed(put: Put) -> None:
+        for number in range(20):
+            await put(number)
+            if number == 4:
+                stop.request("enough", ExitCode.STOPPED)
+
+    await work_through(feed, work, workers=2, stop=stop, ahead=5)
+    assert work.begun == work.done
+    assert set(work.done) <= {0, 1}
+
+
 async def test_a_slow_item_holds_up_nobody_else() -> None:
     done: list[int] = []
 
