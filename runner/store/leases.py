@@ -28,6 +28,11 @@ _LEASES = f"""
     FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
 """
 
+_CONTENDED = f"""
+    SELECT EXISTS (SELECT 1 FROM targets t JOIN runs r USING (run) WHERE t.app_id = ? AND t.connector_id = ?
+        AND t.run != ? AND r.tenant = ? AND r.operation = 'pause' AND {HELD})
+"""  # asked before each pause: the whole lease, read and made, would cost as much as the journal
+
 
 class Standing(Enum):
     """What becomes of the wish to keep a connector paused that another run here has paused."""
@@ -93,7 +98,11 @@ class Leases:
 
     def contended(self, target: Target) -> bool:
         """Whether another run here has a lease on a target, so that it may be about to resume it."""
-        return any(lease.held for lease in self._others(target))
+        try:
+            asked = self._connection.execute(_CONTENDED, (*target[:2], self._run, self._tenant))
+            return bool(asked.fetchone()[0])
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._path}: the leases could not be read ({error})") from error
 
     def join(self, target: Target, now: float, *, paused: bool) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
