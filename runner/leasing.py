@@ -137,9 +137,24 @@ class Undoing:
         self._store = store
         self._leases = store.leases(undone.tenant, undone.run)
         self._wall = wall
-        self.run = undone.run
+        self._undone = undone
         self._asked: dict[int, float] = {}  # when the lease on a target was last asked about
         self.unclear: list[Planned] = []  # a request for their pause could still be on its way
+
+    def plan(self) -> list[Planned]:
+        """What the undone run still keeps paused: first what is uncertain, then what was paused last.
+
+        At the end stands what has to wait: a pause that got no clear answer a short while ago holds up nothing else.
+        """
+        now = self._wall()
+
+        def place(item: tuple[Planned, float | None]) -> tuple[int, int]:
+            planned, unclear_at = item
+            group = 1 if unclear_at is None else 0 if unclear_at + DANGER_TIME <= now else 2
+            return group, -planned.seq
+
+        held = self._store.held(self._undone)
+        return [planned._replace(seq=seq) for seq, (planned, _) in enumerate(sorted(held, key=place))]
 
     def end(self, planned: Planned) -> Ending:
         """Begin to end the pause of a target."""

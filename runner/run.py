@@ -81,8 +81,12 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         async with client_of(job, context, stop) as client:
             undoing = None if record.undoes is None else Undoing(store, store.undone_by(record), context.wall)
             conduct = Conduct(job, context, record.run_id, store.reopen(record), client, stop, undoing)
-            again = list(_planned_again(store.open_targets(record, outcomes)))
-            conduct.plan(again, recorded=True)
+            if undoing is not None and not record.planned:  # it was cut off before it had a plan
+                again = undoing.plan()
+                conduct.plan(again)
+            else:
+                again = list(_planned_again(store.open_targets(record, outcomes)))
+                conduct.plan(again, recorded=True)
             feed = with_state(again, client, concurrency=job.limits.concurrency, stop=stop)
             await conduct.supervise([Wave(feed if job.preflight else as_listed(again), len(again))])
         return conduct.close(None if record.whole else _UNLISTED)

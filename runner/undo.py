@@ -3,15 +3,13 @@
 store: what the run holds ─► reverse order, unclear ones last ─► pool: lease ─ read ─ resume ─► verify ─► syncs
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from runner import trace
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import ExitCode, UsageError
 from runner.leasing import Undoing
-from runner.model import Job, OperationName, Planned, RunResult
-from runner.policy import DANGER_TIME
+from runner.model import Job, OperationName, RunResult
 from runner.run import client_of, locked, start_of
 from runner.stop import Stop
 from runner.store import RunRecord, Store
@@ -49,16 +47,15 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
     check_undoable(undone, tenant)
     async with locked(undone.job_name, context):
-        held = store.held(undone)
-        if not held:
+        undoing = Undoing(store, undone, context.wall)
+        plan = undoing.plan()
+        if not plan:
             return None
         stop, run_id = Stop(), new_run_id(started_at)
         trace.run_id.set(run_id)
         async with client_of(job, context, stop) as client:
             start = replace(start_of(job, context, run_id, started_at, whole=True), undoes=undone.run)
-            undoing = Undoing(store, undone, context.wall)
             conduct = Conduct(job, context, run_id, store.journal(start), client, stop, undoing)
-            plan = in_order(held, started_at)
             conduct.plan(plan)
             await conduct.supervise([Wave(as_listed(plan), len(plan))])
         result = conduct.close()
@@ -81,17 +78,3 @@ def check_undoable(record: RunRecord, tenant: str) -> None:
         raise UsageError(f"run {record.run_id} is a {record.operation}: only what a run has paused can be undone")
     if record.tenant != tenant:
         raise UsageError(f"run {record.run_id} was on {record.tenant}, but the credentials lead to {tenant}")
-
-
-def in_order(held: Iterable[tuple[Planned, float | None]], now: float) -> list[Planned]:
-    """The order of an undo: first what is uncertain, then what was paused last; at the end what has to wait.
-
-    A pause that got no clear answer a short while ago holds up nothing else.
-    """
-
-    def place(item: tuple[Planned, float | None]) -> tuple[int, int]:
-        planned, unclear_at = item
-        group = 1 if unclear_at is None else 0 if unclear_at + DANGER_TIME <= now else 2
-        return group, -planned.seq
-
-    return [planned._replace(seq=seq) for seq, (planned, _) in enumerate(sorted(held, key=place))]

@@ -8,6 +8,7 @@ import pytest
 from runner.errors import ExitCode
 from runner.model import Job, Outcome, RunResult
 from runner.policy import DANGER_TIME, LAST_LOOK, LimitPolicy, RetryPolicy
+from runner.run import start_of
 from runner.sandbox import Behaviour
 from runner.sandbox.records import Ending
 from runner.undo import undo, undo_job
@@ -318,3 +319,19 @@ async def test_what_is_uncertain_is_read_first_once_nothing_can_arrive_any_more(
         await undone(b, paused, job([], limits=LimitPolicy(concurrency=1)))
 
         assert resumes(b) == ["app0/con0", "app2/con2", "app1/con1"]
+
+
+async def test_an_undo_that_was_cut_off_before_it_had_a_plan_makes_one_when_it_is_gone_on_with(
+    bench: OpenBench,
+) -> None:
+    targets = pairs(3)
+    async with bench(targets) as b:
+        paused = await b.run(job(targets))
+        record = b.store.run(paused.run_id)
+        todo = undo_job(job([]), record)
+        began = replace(start_of(todo, b.context(), "20261125-100000-abcdef", wall(), whole=True), undoes=record.run)
+        b.store.journal(began)  # and then its process is killed
+        again = await b.proceed(began.run_id, todo)
+
+        assert (again.exit_code, counts(again)) == (ExitCode.OK, {"changed": 3})
+        assert not any(is_paused(b, *targets))

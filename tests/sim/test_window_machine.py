@@ -449,7 +449,8 @@ class Play:
         if record.run_id not in self.jobs:
             return  # it has begun a moment ago, beside this one
         outcomes = (*OPEN, Outcome.FAILED) if failed else OPEN
-        account.again[record.run_id] = {row.target for row in b.store.targets(record) if row.outcome in outcomes}
+        if record.run_id not in account.worked:  # otherwise all of it is judged, as the run has begun beside this
+            account.again[record.run_id] = {row.target for row in b.store.targets(record) if row.outcome in outcomes}
         result = None
         locked = False
         try:
@@ -537,8 +538,8 @@ class Play:
             or (record.undoes is not None and row.outcome is Outcome.SKIPPED and (row.detail or "").startswith(STAYS))
             for row in rows
         )
-        if not rows:  # it was cut off before it had a plan
-            assert result.exit_code == ExitCode.NOTHING
+        if not rows:  # it was cut off before it had a plan; an undo makes one, if there is still anything to undo
+            assert result.exit_code == (ExitCode.NOTHING if record.undoes is None else ExitCode.OK)
             return
         assert (result.exit_code == ExitCode.OK) == good, (result, rows)
         assert result.exit_code not in (ExitCode.BUG, ExitCode.STORAGE)
@@ -546,7 +547,7 @@ class Play:
     def _check_pause(self, record: RunRecord, row: TargetRecord, result: RunResult | None, account: Account) -> None:
         truth = self.truth[row.target[:2]]
         truth.touched |= row.before is None  # it could not be read, or was not to be: whose pause it is stays open
-        if row.outcome in GOOD and record.run_id not in account.ending:
+        if row.outcome in GOOD and record.run_id not in account.ending and not account.named:
             assert truth.paused, (record.run_id, row)
         if truth.paused and not truth.foreign and row.outcome in GOOD | MAYBE:
             if not record.windowed and record.until is None:
