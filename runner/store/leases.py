@@ -102,7 +102,7 @@ class Leases:
             asked = self._connection.execute(_CONTENDED, (*target[:2], self._run, self._tenant))
             return bool(asked.fetchone()[0])
         except sqlite3.Error as error:
-            raise StorageError(f"{self._path}: the leases could not be read ({error})") from error
+            raise StorageError(f"{self._path}: the leases could not be read or written ({error})") from error
 
     def join(self, target: Target, now: float, *, paused: bool) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
