@@ -241,13 +241,19 @@ class Conduct:
 
         async def feed(put: Put[Course]) -> None:
             await self._stop.sleep(self._job.retry.last_pass_delay)
-            while courses:
-                await put(courses[-1])
-                courses.pop()
+            for course in reversed(courses):
+                await put(course)
 
-        await self._pass(feed, self._executor.last_pass)
+        async def work(course: Course) -> None:
+            begun.add(id(course))
+            await self._executor.last_pass(course)
+
+        begun = set[int]()
+        await self._pass(feed, work)
         for course in courses:
-            self._executor.abandon(course)
+            if id(course) not in begun:  # not even one that was handed over at the moment of the stop is lost
+                self._executor.abandon(course)
+        courses.clear()
 
     async def _verify(self) -> None:
         """Ask the tenant whether it shows the changes; what is as before is done again, once."""

@@ -94,15 +94,14 @@ class Leases:
 
     def ours(self, target: Target, state: ConnectorState) -> bool:
         """Whether another run here has paused a target that was read as paused."""
-        return _marks(self._others(target)).cover(state)
+        with self._errors_named():
+            return _marks(self._others(target)).cover(state)
 
     def contended(self, target: Target) -> bool:
         """Whether another run here has a lease on a target, so that it may be about to resume it."""
-        try:
+        with self._errors_named():
             asked = self._connection.execute(_CONTENDED, (*target[:2], self._run, self._tenant))
             return bool(asked.fetchone()[0])
-        except sqlite3.Error as error:
-            raise StorageError(f"{self._path}: the leases could not be read or written ({error})") from error
 
     def join(self, target: Target, now: float, *, paused: bool) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
@@ -181,17 +180,23 @@ class Leases:
         self._connection.execute(f"UPDATE targets SET {change} WHERE {where}", (value, *target[:2], run))
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
             yield
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.rollback()
-            if not isinstance(error, (sqlite3.Error, OSError)):
-                raise
+        except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{self._path}: the leases could not be read or written ({error})") from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._errors_named():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.rollback()
+                raise
 
 
 @dataclass(frozen=True, slots=True)
