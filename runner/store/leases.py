@@ -59,6 +59,7 @@ class Lease(NamedTuple):
     ending_at: float | None
     unclear_at: float | None
     ours: bool  # this run itself has paused it: it was active before
+    unseen: bool  # it has asked for a pause, and no read has shown one since
     marks: tuple[str, ...]
     span: tuple[float, float] | None
 
@@ -146,7 +147,7 @@ class Leases:
                 self._update("ending_at = ?", now, self._run, target)
         left_to = max(others, key=_how_long, default=None)
         unclear = max((lease.unclear_at for lease in leases if lease.unclear_at is not None), default=None)
-        shown_at = max((lease.shown_at for lease in leases if lease.span is not None), default=0.0)
+        shown_at = max((lease.shown_at for lease in leases if lease.unseen), default=0.0)
         return Ending(left_to, _marks(leases), None if unclear is None else unclear + DANGER_TIME, shown_at)
 
     def settle(self, target: Target, outcome: Outcome, now: float) -> None:
@@ -303,14 +304,15 @@ def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Leas
         ours = _was_active(before) and intent_at is not None
         if joined:  # the pause it found was ours, and so is what its own request, if there was one, made of it
             marks = (*_mark(before), *_mark(after))
-        if intent_at is not None and (ours or joined) and (outcome in _MAYBE or detail == UNCLEAR):
+        asked = intent_at is not None and (outcome in _MAYBE or detail == UNCLEAR)
+        if asked and (ours or joined):
             end = finished_at if outcome == Outcome.CHANGED else unclear_at
             marks = (*marks, *_mark(after))
             span = None if _is_paused(after) else (intent_at - CLOCK_SKEW, (end or intent_at) + CLOCK_SKEW)
         yield (app_id, connector_id), Lease(
             run, run_id, job_name, user, host, reason, until, bool(windowed), started_at,
             joined_at or finished_at or intent_at, bool(is_held), ending_at, unclear_at,
-            ours and outcome in _MAYBE, marks, span,
+            ours and outcome in _MAYBE, asked and not _is_paused(after), marks, span,
         )  # fmt: skip
 
 

@@ -216,8 +216,9 @@ def open_targets(
     )
     for *row, intent_at, unclear_at, released_at in cursor:
         target = _target(row)
-        uncertain = target.outcome is Outcome.UNKNOWN and intent_at is not None and released_at is None
-        yield target, (intent_at, unclear_at or intent_at) if uncertain else None
+        uncertain = target.outcome is Outcome.UNKNOWN or target.detail == UNCLEAR
+        since = intent_at if uncertain and released_at is None else None
+        yield target, None if since is None else (since, unclear_at or since)
 
 
 def _target(row: Sequence[Any]) -> TargetRecord:

@@ -490,6 +490,7 @@ class Play:
     # What is asserted
 
     def _judge(self, account: Account, *, alone: bool) -> None:
+        self._pass_on(account)
         events = self.server.oracle.events
         for event_ in events[self.seen :]:
             self._follow(event_, account)
@@ -550,16 +551,19 @@ class Play:
         if row.outcome in GOOD and record.run_id not in account.ending and not account.named:
             assert truth.paused, (record.run_id, row)
         if truth.paused and not truth.foreign and row.outcome in GOOD | MAYBE:
-            if not record.windowed and record.until is None:
-                truth.wanted_by -= set(self._endless(record.job_name))
             truth.wanted_by.add(record.run_id)
 
-    def _endless(self, job_name: str) -> Iterator[str]:
-        """The runs of a job whose leases pass on to the next one."""
+    def _pass_on(self, account: Account) -> None:
+        """What a run without an end wants is what the next one of its job wants that has no end either."""
         with Store(self.directory) as store:
-            for run in store.runs():
-                if run.job_name == job_name and run.until is None and not run.windowed:
-                    yield run.run_id
+            endless = [run for run in store.runs() if run.operation == "pause" and run.until is None]
+            endless = [run for run in endless if not run.windowed]
+            for heir in endless:
+                if heir.run_id in account.worked:
+                    earlier = {run.run_id for run in endless if run.job_name == heir.job_name and run.run != heir.run}
+                    for row in account.fresh(heir.run_id, list(store.targets(heir))):
+                        if row.outcome in GOOD | MAYBE:
+                            self.truth[row.target[:2]].wanted_by -= earlier
 
     async def undo_everything(self) -> None:
         """Nothing is in the way any more: undo all runs until nothing is left, and look."""
