@@ -91,6 +91,7 @@ async def test_active_is_not_believed_before_reads_can_show_the_pause(
 async def test_a_resume_by_name_that_read_too_early_ends_no_lease(bench: OpenBench) -> None:
     async with bench(ONE, "", Behaviour(lag=20.0)) as b:
         first = await b.run(named("first", verify=False))
+        await asyncio.sleep(1)
         by_name = await b.run(replace(job(ONE, "resume"), name="by-name"))
         assert counts(by_name) == {"unchanged": 1}
         result = await end(b, first)
