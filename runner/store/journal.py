@@ -50,6 +50,10 @@ _GONE = "the state file is gone, or another one is in its place"
 _STATE = tuple(field.name for field in fields(ConnectorState))
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
+# sqlite3 searches for a way to adapt each None that it binds, and half of a row's columns are None: told that there is
+# one, it takes a third less time for an outcome.
+sqlite3.register_adapter(type(None), lambda nothing: nothing)
+
 _QUIET_TURNS = 3
 """Turns of the event loop: a worker that has just recorded an outcome intends its next target within so many."""
 
