@@ -55,6 +55,7 @@ class Course:
 
     planned: Planned
     started_at: float
+    alone: bool = False  # nothing may be sent while another run has a lease on it
     tally: Tally = field(default_factory=Tally)
     tries: int = 0  # attempts that count against the policy
     attempts: int = 0  # requests that were judged
@@ -117,11 +118,14 @@ class Executor:
         _trace(planned)
         return decide(self._operation, planned, include_anomalies=self._include_anomalies)
 
-    async def repeat(self, planned: Planned) -> None:
-        """The same for a target on which the state before has nothing to say any more."""
+    async def repeat(self, planned: Planned, *, alone: bool = False) -> None:
+        """The same for a target on which the state before has nothing to say any more.
+
+        With `alone` it raises `Contended`, and has done nothing, if another run here has a lease on the target.
+        """
         _trace(planned)
         course = Course(
-            planned, planned.since or self._wall(), ambiguous=planned.since is not None, unclear_at=planned.till
+            planned, planned.since or self._wall(), alone, ambiguous=planned.since is not None, unclear_at=planned.till
         )
         await self._carry_out(course, last=False)
 
@@ -160,6 +164,8 @@ class Executor:
             result = await self._put_off_or_settle(course, error.verdict, last=last)
         except _Settled as settled:
             result = settled.result
+        except Contended:
+            raise
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
             result = self._interrupted(course, str(error))
@@ -189,7 +195,9 @@ class Executor:
             await self._intend(course)
 
     async def _intend(self, course: Course) -> None:
-        await self._journal.intent(course.planned, course.started_at)
+        if not await self._journal.intent(course.planned, course.started_at, alone=course.alone):
+            raise Contended
+        course.alone = False  # from now on the others see it
         course.noted_at = course.started_at
 
     def settle(self, planned: Planned, result: Result) -> None:
@@ -358,6 +366,10 @@ def _trace(planned: Planned) -> None:
     """What is logged from here on belongs to this target."""
     trace.target.set(planned.target[:2])
     trace.attempt.set(None)
+
+
+class Contended(Exception):
+    """Another run here has a lease on the target: it may be about to resume it."""
 
 
 class _Settled(Exception):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from runner.api.client import Client
 from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.execute import Executor
+from runner.execute import Contended, Executor
 from runner.model import STAYS, ConnectorState, Marks, Outcome, Planned, Result, epoch
 from runner.policy import CLOCK_SKEW, DANGER_TIME, LAST_LOOK, RECHECK_DELAYS
 from runner.stop import Stop
@@ -59,12 +59,21 @@ class Joiner:
             result = self._executor.decide(planned)
         if result is None and planned.unread is not None and self._must_know:
             self._executor.settle(planned, Result(Outcome.FAILED, _UNREAD, error=planned.unread))
-        elif result is None and not self._leases.contended(planned.target):
-            await self._executor.repeat(planned)
-        elif result is None or (result.outcome is Outcome.UNCHANGED and self._ours(planned)):
+        elif result is None:
+            await self._pause(planned)
+        elif result.outcome is Outcome.UNCHANGED and self._ours(planned):
             await self._join_or_pause(planned)
         else:
             self._executor.settle(planned, result)
+
+    async def _pause(self, planned: Planned) -> None:
+        """Pause a target, unless another run here has a lease on it: then join that one, or wait for its resume."""
+        try:
+            if planned.since is not None and self._leases.contended(planned):  # its intent is recorded already
+                raise Contended
+            await self._executor.repeat(planned, alone=planned.since is None)
+        except Contended:
+            await self._join_or_pause(planned)
 
     async def _resolved(self, planned: Planned) -> tuple[Planned, Result | None]:
         """An uncertain target: paused already, if that is the doing of another run here, and not of its own request."""

@@ -12,7 +12,7 @@ import json
 import operator
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import anyio.lowlevel
 
 from runner.errors import StorageError
 from runner.model import ConnectorState, Outcome, Planned, Result
+from runner.store.records import WANTED_BY_OTHERS
 
 _PLANNED = """
     INSERT INTO targets (run, seq, app_id, connector_id, app_name, connector_name) VALUES (?, ?, ?, ?, ?, ?)
@@ -30,6 +31,7 @@ _INTENT = """
     UPDATE targets SET intent_at = ?, outcome = NULL, before = ?, app_name = ?, connector_name = ?, released_at = NULL
     WHERE run = ? AND seq = ?
 """
+_INTENT_ALONE = f"{_INTENT} AND NOT {WANTED_BY_OTHERS}"
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
         throttled = ?, started_at = ?, finished_at = ?, unclear_at = ?, before = ?, after = ?, app_name = ?,
@@ -102,6 +104,9 @@ class _Group:
     rows: list[tuple[str, Sequence[Any], object]] = field(default_factory=list)
     committed: asyncio.Event = field(default_factory=asyncio.Event)  # each target waits for one: anyio's costs more
     error: StorageError | None = None
+    refused: set[int] = field(
+        default_factory=set
+    )  # places of the targets whose intent another run's lease has kept out
 
 
 class Journal:
@@ -160,15 +165,21 @@ class Journal:
         """Nothing is added to the plan any more; durable with the next group."""
         self._add("UPDATE runs SET whole = 1 WHERE run = ?", (self._run,), None)
 
-    async def intent(self, planned: Planned, at: float) -> None:
-        """Return when it is durable that a request for this target may leave from now on."""
+    async def intent(self, planned: Planned, at: float, *, alone: bool = False) -> bool:
+        """Return when it is durable that a request for this target may leave from now on.
+
+        With `alone` only if no other run here has a lease on it: else nothing is recorded, and the answer is False.
+        Asked within the transaction, so that of two runs one always sees the other.
+        """
         if self._failure is not None:
             raise self._failure
         names = (planned.app_name, planned.connector_name)
-        group = self._add(_INTENT, (at, state_json(planned.before), *names, self._run, planned.seq), None)
+        values = (at, state_json(planned.before), *names, self._run, planned.seq)
+        group = self._add(_INTENT_ALONE if alone else _INTENT, values, None)
         await group.committed.wait()
         if group.error is not None:
             raise group.error
+        return planned.seq not in group.refused
 
     def under_way(self, planned: Planned, at: float) -> None:
         """One more request for a target is about to leave, a while after the last; durable when this returns."""
@@ -245,7 +256,8 @@ class Journal:
             return
         try:
             alike = itertools.groupby(group.rows, key=operator.itemgetter(0))
-            self._transaction((statement, [values for _, values, _ in rows]) for statement, rows in alike)
+            statements = ((statement, [values for _, values, _ in rows]) for statement, rows in alike)
+            self._transaction(statements, group.refused)
             self.commits += 1
         except BaseException as error:  # of whatever kind: who waits must not take it for durable
             known = error if isinstance(error, StorageError) else StorageError(f"{self._path}: {error!r}")
@@ -291,13 +303,19 @@ class Journal:
             self.lost.append(str(record))
         return self._group
 
-    def _transaction(self, statements: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
+    def _transaction(
+        self, statements: Iterable[tuple[str, Iterable[Sequence[Any]]]], refused: set[int] | None = None
+    ) -> None:
+        """Do it all or nothing; `refused` gets the places of the targets whose intent was kept out."""
         try:
             if not self._in_place():  # SQLite would go on writing to a file that has no name any more
                 raise FileNotFoundError(_GONE)
             self._connection.execute("BEGIN IMMEDIATE")
             for statement, rows in statements:
-                self._connection.executemany(statement, rows)
+                if refused is not None and statement is _INTENT_ALONE:
+                    refused.update(self._kept_out(rows))
+                else:
+                    self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
@@ -305,6 +323,11 @@ class Journal:
             if not isinstance(error, (sqlite3.Error, OSError, UnicodeError)):
                 raise
             raise StorageError(f"{self._path}: the journal could not be written ({error})") from error
+
+    def _kept_out(self, intents: Iterable[Sequence[Any]]) -> Iterator[int]:
+        """Write intents one by one; of those that another run's lease keeps out it yields the last value, the place."""
+        cursor = self._connection.cursor()
+        return (values[-1] for values in intents if cursor.execute(_INTENT_ALONE, values).rowcount == 0)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

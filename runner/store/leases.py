@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from runner.errors import StorageError
 from runner.model import UNCLEAR, ConnectorState, Marks, Outcome, Planned, Target
 from runner.policy import CLOCK_SKEW, DANGER_TIME, READ_LAG
-from runner.store.records import HELD, UNCLEAR_AT, state_of
+from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, state_of
 
 _LEASES = f"""
     SELECT t.app_id, t.connector_id, t.run, r.run_id, r.job_name, r.user, r.host, r.reason, r.until, r.windowed,
@@ -27,11 +27,6 @@ _LEASES = f"""
         t.joined_at, t.ending_at, {HELD} AS held
     FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
 """
-
-_CONTENDED = f"""
-    SELECT EXISTS (SELECT 1 FROM targets t JOIN runs r USING (run) WHERE t.app_id = ? AND t.connector_id = ?
-        AND t.run != ? AND r.tenant = ? AND r.operation = 'pause' AND {HELD})
-"""  # asked before each pause: the whole lease, read and made, would cost as much as the journal
 
 
 class Standing(Enum):
@@ -98,11 +93,11 @@ class Leases:
         with self._errors_named():
             return _marks(self._others(target)).cover(state)
 
-    def contended(self, target: Target) -> bool:
-        """Whether another run here has a lease on a target, so that it may be about to resume it."""
+    def contended(self, planned: Planned) -> bool:
+        """Whether another run here has a lease on a target of this run, so that it may be about to resume it."""
+        asked = f"SELECT {WANTED_BY_OTHERS} FROM targets WHERE run = ? AND seq = ?"
         with self._errors_named():
-            asked = self._connection.execute(_CONTENDED, (*target[:2], self._run, self._tenant))
-            return bool(asked.fetchone()[0])
+            return bool(self._connection.execute(asked, (self._run, planned.seq)).fetchone()[0])
 
     def join(self, target: Target, now: float, *, paused: bool) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.

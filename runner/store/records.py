@@ -99,6 +99,17 @@ HELD = f"""(t.released_at IS NULL AND ((t.joined_at IS NOT NULL AND coalesce(t.o
     OR t.detail = '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
 """Whether a pause run still wants its target `t` paused: it has paused it, or may have, or has joined another run."""
 
+WANTED_BY_OTHERS = f"""EXISTS (
+    SELECT 1 FROM targets t JOIN runs r USING (run)
+    WHERE t.app_id = targets.app_id AND t.connector_id = targets.connector_id AND t.run != targets.run
+        AND r.operation = 'pause' AND {HELD}
+        AND r.tenant = (SELECT own.tenant FROM runs own WHERE own.run = targets.run))
+"""
+"""Whether another run here has a lease on a row of `targets`, so that it may be about to resume it.
+
+Asked before each pause: the whole lease, read and made, would cost as much as the journal.
+"""
+
 UNCLEAR_AT = f"""CASE WHEN t.outcome IS NULL THEN max(t.intent_at, coalesce(t.unclear_at, 0)) + {NOTED_EVERY}
         + coalesce(json_extract(r.job, '$.timeouts.request'), {Timeouts().request})
     WHEN t.outcome = 'unknown' THEN coalesce(t.unclear_at, t.finished_at) ELSE t.unclear_at END"""

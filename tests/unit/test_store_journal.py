@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.errors import StorageError
 from runner.model import Outcome, Planned, Result, Target
-from runner.store import Store
+from runner.store import Journal, Store
 from tests.unit.store_support import ACTIVE, PAUSED, START, Outside, begun, planned, served, start
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +121,50 @@ async def test_an_intent_and_the_outcomes_before_it_share_one_commit(store: Stor
         await journal.intent(planned(1), START)
         assert outside.rows("seq, outcome") == [(0, "changed"), (1, None)]
     assert journal.commits == 2
+
+
+async def test_an_intent_that_is_to_be_alone_is_kept_out_by_another_runs_lease_and_by_nothing_else(
+    store: Store, outside: Outside
+) -> None:
+    other = begun(store, 4, "20260921-141319-000000")
+    elsewhere = begun(store, 4, "20260921-141319-000001", tenant="other.conductor.one")
+    resuming = begun(store, 4, "20260921-141319-000002", operation="resume")
+    journal = begun(store, 4)
+    for seq in range(2):
+        other.outcome(planned(seq), CHANGED)
+    for stranger in (elsewhere, resuming):
+        for seq in range(4):
+            stranger.outcome(planned(seq), CHANGED)
+    for each in (other, elsewhere, resuming):
+        each.commit()
+    store.connection.execute("UPDATE targets SET released_at = ? WHERE run = ? AND seq = 1", (START, other.run))
+    alone: dict[int, bool] = {}
+
+    async def intend(seq: int) -> None:
+        alone[seq] = await journal.intent(planned(seq), START + 5, alone=True)
+
+    async with served(journal):
+        async with anyio.create_task_group() as group:
+            for seq in range(4):
+                group.start_soon(intend, seq)
+        assert alone == {0: False, 1: True, 2: True, 3: True}
+        assert (journal.run, 0, None) in outside.rows("run, seq, intent_at")
+        assert await journal.intent(planned(0), START + 6)
+    assert (journal.run, 0, START + 6) in outside.rows("run, seq, intent_at")
+
+
+async def test_of_two_runs_that_intend_at_once_one_sees_the_other(store: Store, tmp_path: Path) -> None:
+    alone: list[bool] = []
+
+    async def intend(journal: Journal) -> None:
+        alone.append(await journal.intent(planned(0), START, alone=True))
+
+    with Store(tmp_path / "state") as beside:
+        journals = begun(store, 1), begun(beside, 1, "20260921-141321-000000")
+        async with served(journals[0]), served(journals[1]), anyio.create_task_group() as group:
+            for journal in journals:
+                group.start_soon(intend, journal)
+    assert sorted(alone) == [False, True]
 
 
 async def test_a_group_is_one_transaction_and_so_one_sync_however_many_records_it_has(store: Store) -> None:
