@@ -1,14 +1,22 @@
 """The command line: the only room that prints or exits."""
 
+import gc
 import sys
 from typing import NoReturn
 
 from runner.cli.streams import forgive_broken_pipes
 from runner.errors import ExitCode, RunnerError
 
+_NEW_OBJECTS = 50_000
+"""How many more objects there must be before the garbage collector looks for cycles among the young.
+
+With Python's own 700 it walks the modules a hundred times while they load, and finds next to nothing.
+"""
+
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code; no error a user can cause shows a traceback."""
+    gc.set_threshold(_NEW_OBJECTS)
     import click
 
     from runner.cli.app import app

@@ -10,14 +10,10 @@ from runner.errors import UsageError
 _OTHER_FILES = 50
 """Files besides connections: state, reports, streams, libraries."""
 
-_NEW_OBJECTS = 50_000
-"""How many more objects there must be before the garbage collector looks for cycles among the young."""
-
 
 def spare_the_collector() -> None:
-    """Keep the garbage collector from walking a plan that stays to the end, again and again."""
+    """Keep the garbage collector from walking modules and a plan that stay to the end, again and again."""
     gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS)
 
 
 def allow_connections(concurrency: int) -> None:
