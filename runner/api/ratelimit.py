@@ -14,6 +14,11 @@ from typing import NamedTuple
 _EPOCHS_FROM = 1_000_000_000.0
 """A reset larger than this is a point in time, not a number of seconds."""
 
+_FAMILIES = (
+    ("x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-limit"),
+    ("ratelimit-remaining", "ratelimit-reset", "ratelimit-limit"),
+)
+
 _PARAMETER = re.compile(r";\s*([rt])\s*=\s*(\d{1,9})")
 
 
@@ -29,12 +34,10 @@ def allowance(headers: Mapping[str, str]) -> Allowance | None:
     """The allowance that a reply announces; None if it announces none."""
     if (text := headers.get("ratelimit")) and (found := dict(_PARAMETER.findall(text))):
         return Allowance(_count(found.get("r")), _seconds(found.get("t"), headers), None)
-    for prefix in ("x-ratelimit", "ratelimit"):
-        if f"{prefix}-remaining" in headers or f"{prefix}-limit" in headers:
+    for remaining, reset, limit in _FAMILIES:
+        if remaining in headers or limit in headers:
             return Allowance(
-                _count(headers.get(f"{prefix}-remaining")),
-                _seconds(headers.get(f"{prefix}-reset"), headers),
-                _count(headers.get(f"{prefix}-limit")),
+                _count(headers.get(remaining)), _seconds(headers.get(reset), headers), _count(headers.get(limit))
             )
     return None
 

@@ -21,7 +21,7 @@ class TimeLimit:
     def begin(self) -> "Running":
         """A context in which the current task gets `TimeoutError` when the time is over, counted from now."""
         ends_at = self._loop.time() + self._seconds
-        running = Running(self._open, ends_at)
+        running = Running(self._open, asyncio.current_task(self._loop), ends_at)
         if self._timer is None:
             self._timer = self._loop.call_at(ends_at, self._look)
         return running
@@ -47,11 +47,10 @@ class Running:
 
     __slots__ = ("_cancelling", "_depth", "_others", "_over", "_task", "ends_at")
 
-    def __init__(self, others: "dict[Running, None]", ends_at: float) -> None:
-        task = asyncio.current_task()
+    def __init__(self, others: "dict[Running, None]", task: asyncio.Task[Any] | None, ends_at: float) -> None:
         if task is None:
             raise RuntimeError("a time limit holds within a task only")
-        self._task: asyncio.Task[Any] = task
+        self._task = task
         self._others = others
         self._over = False
         self._depth = 0
