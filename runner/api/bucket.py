@@ -30,10 +30,10 @@ class History:
         if index < len(self._sent) and self._sent[index] == moment:
             del self._sent[index]
 
-    def start_stretch(self, empty_at: float) -> None:
-        """The bucket was empty at this moment: measure from here to the next refusal."""
+    def start_stretch(self, empty_at: float, known_at: float) -> None:
+        """The bucket was empty at this moment, as was known at that one: measure from here to the next refusal."""
         if self.empty_at is None:
-            self._opening = self._windows(empty_at)
+            self._opening = self._windows(empty_at) + self._windows(known_at)
         self.empty_at = empty_at
         del self._sent[: bisect_right(self._sent, empty_at)]
         self._uncounted = 0
@@ -45,7 +45,7 @@ class History:
         """Tokens the bucket holds, if it gains `rate`: it started full, and the first refusal found it empty."""
         return max([1.0, *(count - rate * width for count, width in self._opening)])
 
-    def bounds(self, until: float, pace: float, full_at: float) -> tuple[float, float]:
+    def bounds(self, until: float, pace: float, full_at: float, slack: float = 0.0) -> tuple[float, float]:
         """The slowest and fastest rate, at most `pace`, under which the bucket could have refused at `until`.
 
         From empty to empty it gave what it gained: count / seconds, to one token. If it stood full in between it gained
@@ -55,17 +55,19 @@ class History:
         assert self.empty_at is not None
         count = self.accepted(until)
         slow = min(pace, count / max(until - self.empty_at, 1e-3))
-        fast = min(pace, (count + 1) / max(until - max(self.empty_at, full_at), 1e-3))
+        fast = min(pace, (count + 1 + slack) / max(until - max(self.empty_at, full_at), 1e-3))
         windows = [window for window in self._windows(until) if window[1] > 0.1]
-        high = pace
-        for _ in range(12 if windows else 0):  # bisection to one part in 4096
-            middle = (slow + high) / 2
-            burst = self.burst(middle)
-            if any(count - burst > middle * width for count, width in windows):
-                slow = middle
-            else:
-                high = middle
+        if windows and self._exceeded(slow, windows):
+            high = pace
+            for _ in range(12):  # bisection to one part in 4096
+                middle = (slow + high) / 2
+                slow, high = (middle, high) if self._exceeded(middle, windows) else (slow, middle)
         return slow, max(slow, fast)
+
+    def _exceeded(self, rate: float, windows: list[tuple[int, float]]) -> bool:
+        """Whether some window got more than a full bucket and what it gained meanwhile at this rate."""
+        burst = self.burst(rate)
+        return any(count - burst > rate * width for count, width in windows)
 
     def _windows(self, until: float) -> list[tuple[int, float]]:
         """About a hundred (requests, seconds) from some request to `until`."""

@@ -25,14 +25,19 @@ from runner.api.bucket import History, Slots
 
 @dataclass(frozen=True, slots=True)
 class PaceTuning:
-    """Every constant of the pace, chosen with `tests/benchmarks/ratesim.py`; most have a wide optimum."""
+    """Every constant of the pace, chosen with `tests/benchmarks/rate_sweep.py`; most have a wide optimum."""
 
     start_burst: int = 10  # requests sent at once at the start: the default concurrency, so ordinary jobs see no ramp
-    ramp_rate: float = 75.0  # requests per second after those, until replies arrive
-    ramp_gain: float = 30.0  # more per second for each accepted reply: bounds the first overshoot, gone within 0.2 s
+    ramp_rate: float = 25.0  # requests per second after those, until replies arrive
+    ramp_gain: float = 3.0  # more per round trip for each accepted reply: a slow start, gone within two round trips
+    ramp_round_trip: float = 0.002  # seconds: a shorter round trip is none to go by
+    search_from: float = 45.0  # requests per second at which the search may start although less was accepted so far,
+    search_from_holds: float = 20.0  # if the rest takes that many holds at this pace: a second refusal costs one more
+    search_to: float = 100.0  # requests per second up to which the search may always grow within the first hold,
+    search_to_holds: float = 8.0  # and beyond if the rest takes that many holds
     doubling: float = 0.4  # seconds to double the pace in search, or one round trip if that is longer
     doubling_requests: int = 4  # and requests, so that a slow limit is not overrun between two replies
-    measured: int = 4  # accepted requests between two refusals from which on they measure the limit
+    measured: int = 3  # accepted requests between two refusals from which on they measure the limit
     dip: float = 0.05  # share below the measured limit right after a refusal, while a second one would shut the gate
     dip_after_search: float = 0.2  # the same after the first measurement, which is the least certain
     plateau_holds: float = 2.5  # Retry-Afters until the pace is back at the measured limit and starts to feel for more
@@ -187,7 +192,7 @@ class Pace:
         """A refusal of a request sent after the last one was known: the bucket emptied again, or the hold is real."""
         if self._rate is not None:
             self._before = (self._pace(now), self._rate, self._searching)
-            self._history.start_stretch(self._empty_at)
+            self._history.start_stretch(self._empty_at, self._known_at)
             self._opened = self._gate if self._gate <= sent_at else -math.inf
         self._gated = now < self._hold
         if self._gated:
@@ -199,8 +204,7 @@ class Pace:
         """Set rate and phase from the history. Repeated for each late refusal of one stretch, from the same start."""
         accepted = self._history.accepted(self._empty_at)
         if self._before is None:
-            assert self._started is not None
-            self._rate = accepted / (self._empty_at - self._started + self._hold_length)
+            self._rate = self._first_guess(now)
             self._searching = True
         elif self._before[2]:
             pace, rate, _ = self._before
@@ -213,6 +217,21 @@ class Pace:
             self._searching = self._in_vain >= self._tuning.lost
         self._rate = max(self._rate, self._tuning.floor)
         self._take_effect(now)
+
+    def _first_guess(self, now: float) -> float:
+        """What was accepted, over the time until the refused one may be sent again: likely too low, so it is doubled.
+
+        Bolder where a fast limit would lose more by that than a slow one by a second refusal; but never faster than the
+        server gave so far, nor more than one request in a round trip. Requests that overtook the refused one on their
+        way, and took its token, count as accepted.
+        """
+        assert self._started is not None
+        tuning = self._tuning
+        accepted = self._history.accepted(self._known_at)
+        elapsed = self._empty_at - self._started
+        given, round_trip = accepted / max(elapsed, 1e-3), max(self._round_trip, now - self._empty_at, 1e-3)
+        bold = min(tuning.search_from, self._to_finish_in(tuning.search_from_holds), given, 1 / round_trip)
+        return max(bold, accepted / (elapsed + self._hold_length))
 
     def _corrected(self) -> float:
         """The measured limit moves no further than this stretch proves: a short one proves little."""
@@ -243,12 +262,12 @@ class Pace:
         """Requests per second at this moment."""
         tuning = self._tuning
         if self._rate is None:
-            return tuning.ramp_rate + tuning.ramp_gain * self._accepted
+            return tuning.ramp_rate + tuning.ramp_gain * self._accepted / max(self._round_trip, tuning.ramp_round_trip)
         if self._searching:
             return self._rate
         plateau = self._plateau(self._rate)
         progress = max(0.0, now - self._since) / plateau
-        if self.remaining is not None and self.remaining < self._rate * max(1.0, self._hold_length):
+        if self._nearly_done(self._rate):
             progress = min(progress, 0.5)
         return max(tuning.floor, self._rate * (1 + self._dip * (progress - 1) ** 3))
 
@@ -261,10 +280,21 @@ class Pace:
         return max(seconds, tuning.plateau_least * self._hold_length, tuning.plateau_requests / rate)
 
     def _grow(self, now: float) -> None:
-        """In search each request raises the pace."""
-        if self._rate is None or not self._searching:
+        """In search each request raises the pace: carefully while a second refusal would shut the gate."""
+        if self._rate is None or not self._searching or (now < self._hold and self._nearly_done(self._rate)):
             return
         tuning = self._tuning
         doublings = (now - self._grown_at) / max(tuning.doubling, self._round_trip)
-        self._rate *= 2 ** max(0.0, min(doublings, 1 / tuning.doubling_requests))
+        grown = self._rate * 2 ** max(0.0, min(doublings, 1 / tuning.doubling_requests))
+        if now < self._hold:
+            grown = min(grown, max(self._rate, tuning.search_to, self._to_finish_in(tuning.search_to_holds)))
+        self._rate = grown
         self._grown_at = max(now, self._grown_at)
+
+    def _to_finish_in(self, holds: float) -> float:
+        """The pace that does all that is left in so many holds: a slower limit hardly feels the loss of one."""
+        return math.inf if self.remaining is None else self.remaining / (holds * self._hold_length)
+
+    def _nearly_done(self, rate: float) -> bool:
+        """Whether the rest takes no longer than a hold: then there is nothing to gain from a refusal."""
+        return self.remaining is not None and self.remaining < rate * max(1.0, self._hold_length)

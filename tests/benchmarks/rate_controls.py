@@ -212,6 +212,39 @@ class Cubic:
             self.counted, self.bucket_at = 0, half_second
 
 
+class Known:
+    """What no client can be: told the limit. It sends at `rate` from a bucket of `size` of its own, and learns nothing.
+
+    It keeps the two rules of the pace: a refused target waits, and a second refusal meanwhile holds up everybody.
+    """
+
+    def __init__(self, rate: float, size: float) -> None:
+        self.rate, self.size = rate, size
+        self.tokens, self.filled_at = size, 0.0
+        self.gate = self.hold = self.known_at = -1.0
+
+    def delay(self, now: float) -> float:
+        self._refill(now)
+        return max(0.0, self.gate - now, (1 - 1e-9 - self.tokens) / self.rate)
+
+    def sent(self, now: float) -> None:
+        self._refill(now)
+        self.tokens -= 1
+
+    def accepted(self, sent_at: float, now: float) -> None: ...
+
+    def refused(self, sent_at: float, now: float, retry_after: float | None) -> float:
+        wait = 1.0 if retry_after is None else retry_after
+        if sent_at > self.known_at:
+            self.gate = now + wait if now < self.hold else self.gate
+            self.known_at, self.hold = now, now + wait
+        return wait
+
+    def _refill(self, now: float) -> None:
+        self.tokens = min(self.size, self.tokens + (now - self.filled_at) * self.rate)
+        self.filled_at = now
+
+
 CONTROLS: dict[str, Callable[[random.Random], Control]] = {
     "naive": Naive,
     "AIMD": Aimd,

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.ratesim            # the scenarios, as the Markdown table in CONTRIBUTING.md
     python -m tests.benchmarks.ratesim --quick    # fewer seeds, N up to 1000
-    python -m tests.benchmarks.ratesim --sweep    # the whole grid of limits, bursts, latencies and workers
     python -m tests.benchmarks.ratesim --hold     # a refused target keeps its worker instead of being put aside
+
+`rate_sweep.py` beside it goes through a whole grid of limits, bursts, latencies and workers.
 
 Client: c workers, N targets, at most 2500 sends per second (a Python process), timers up to 1.5 ms late. Latency is
 log-normal around L (sigma 0.3); a quarter of it is the way to the server, a refusal takes half of it in all.
@@ -16,7 +17,7 @@ import itertools
 import math
 import random
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -291,71 +292,11 @@ def neighbours(seeds: int) -> None:
         print(f"| {name} | {mean[0]:.0f} s | {mean[1]:.0f} s | {100 * mean[2]:.1f}% |")
 
 
-RATES = (2, 5, 10, 20, 50, 100, 200)
-BURSTS = (0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10)  # in seconds of the rate
-LATENCIES = (0.002, 0.02, 0.1, 0.3, 1.0)
-WORKERS = (5, 10, 20, 50)
-
-
-def grid() -> Iterator[tuple[float, float, float, int]]:
-    pairs = sorted({(rate, max(1, round(rate * seconds))) for rate in RATES for seconds in BURSTS})
-    for (rate, burst), latency, workers in itertools.product(pairs, LATENCIES, WORKERS):
-        yield rate, burst, latency, workers
-
-
-def run_point(job: tuple[tuple[float, float, float, int], int, str, bool]) -> Result:
-    (rate, burst, latency, workers), targets, control, hold = job
-    load = Load(targets, latency, workers)
-    seeds = (1, 2) if targets <= 1000 else (1,)
-    patience = 30 + 10 * ideal(rate, burst, load)
-    clients = [simulate(Bucket(rate, burst), load, control, seed, hold, patience) for seed in seeds]
-    return Result(
-        statistics.mean(client.end for client in clients) / ideal(rate, burst, load),
-        statistics.mean(client.refused / client.sent for client in clients),
-    )
-
-
-def sweep(controls: list[str], hold: bool, worst: int) -> None:
-    """The whole grid: how the ratio spreads, and the share of points within the target."""
-    kinds = {"all": (1, math.inf), "B=1": (1, 1), "B=2,3": (2, 3), "B>=4": (4, math.inf)}
-    print("| N | control | points | T/ideal p50 / p90 / max | 429 p50 / p90 / max | within T | within 5 % 429 |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    points = list(grid())
-    with ProcessPoolExecutor(2) as executor:
-        for targets, control in itertools.product((1000, 5000), controls):
-            jobs = [(point, targets, control, hold) for point in points]
-            results = list(zip(points, executor.map(run_point, jobs, chunksize=8), strict=True))
-            limit = 1.15 if targets == 1000 else 1.05
-            for kind, (least, most) in kinds.items():
-                among = [result for point, result in results if least <= point[1] <= most]
-                print(_spread(f"{targets} | {control} | {kind}", among, limit))
-            for point, result in sorted(results, key=lambda item: -item[1].ratio)[:worst]:
-                print("    worst: R={:g} B={:g} L={:g} c={:g}".format(*point), result)
-
-
-def _spread(name: str, results: list[Result], limit: float) -> str:
-    ratios, shares = sorted(r.ratio for r in results), sorted(100 * r.share for r in results)
-    count = len(results)
-    half, tenth = count // 2, count * 9 // 10
-    within = sum(ratio <= limit for ratio in ratios) / count
-    few = sum(share <= 5 for share in shares) / count
-    return (
-        f"| {name} ({count}) | {ratios[half]:.2f} / {ratios[tenth]:.2f} / {ratios[-1]:.2f}"
-        f" | {shares[half]:.1f} / {shares[tenth]:.1f} / {shares[-1]:.1f} % | {100 * within:.0f} % | {100 * few:.0f} % |"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two seeds, N up to 1000")
-    parser.add_argument("--sweep", action="store_true", help="the whole grid, for the pace")
-    parser.add_argument("--all", action="store_true", help="with --sweep: every control")
     parser.add_argument("--hold", action="store_true", help="a refused target keeps its worker")
-    parser.add_argument("--worst", type=int, default=0, help="with --sweep: name so many of the worst points")
     arguments = parser.parse_args()
-    if arguments.sweep:
-        sweep(list(CONTROLS) if arguments.all else ["**pace**"], arguments.hold, arguments.worst)
-        return
     seeds = 2 if arguments.quick else 5
     scenarios([100, 1000] if arguments.quick else [10, 100, 1000, 5000], seeds, arguments.hold)
     neighbours(seeds)

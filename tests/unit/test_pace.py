@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.api.bucket import History
 from runner.api.pace import Pace, PaceTuning
 
 TUNING = PaceTuning()
@@ -64,9 +65,7 @@ def test_the_first_requests_go_at_once() -> None:
     for _ in range(TUNING.start_burst):
         assert pace.delay(0.0) == 0.0
         pace.sent(0.0)
-    for _ in range(2):  # what may be made up for
-        pace.sent(0.0)
-    assert 0 < pace.delay(0.0) <= 2 / TUNING.ramp_rate
+    assert 0 < pace.delay(0.0) <= 1 / TUNING.ramp_rate
 
 
 def test_a_server_that_never_refuses_is_soon_sent_all_it_can_take() -> None:
@@ -130,6 +129,7 @@ def test_guesses_double_while_nothing_passes_and_start_again_once_something_did(
 
 def test_after_one_refusal_others_go_on_at_the_learned_pace() -> None:
     pace = new_pace()
+    pace.remaining = 100
     for moment in range(20):
         now = moment / 10
         pace.sent(now)
@@ -139,6 +139,64 @@ def test_after_one_refusal_others_go_on_at_the_learned_pace() -> None:
     assert snapshot.gate_closed_for == 0
     assert snapshot.rate == pytest.approx(20 / 3)  # 20 passed in 2 s and the second of Retry-After
     assert 0 < pace.delay(2.0) < 1
+
+
+@pytest.mark.parametrize(
+    ("remaining", "seconds", "round_trip", "rate"),
+    [
+        (None, 0.1, 0.01, TUNING.search_from),  # nobody knows how many are left: many
+        (5000, 0.1, 0.01, TUNING.search_from),
+        (400, 0.1, 0.01, 20),  # twenty holds of one second
+        (5000, 1.0, 0.01, 20),  # no faster than the server gave so far
+        (5000, 0.1, 0.1, pytest.approx(20 / 1.1)),  # hardly answered before the next one is sent
+    ],
+)
+def test_the_search_starts_boldly_where_a_second_refusal_would_cost_little(
+    remaining: int | None, seconds: float, round_trip: float, rate: float
+) -> None:
+    pace = new_pace()
+    pace.remaining = remaining
+    for moment in range(20):
+        now = moment * seconds / 20
+        pace.sent(now)
+        pace.accepted(now, now + round_trip)
+    pace.sent(seconds)
+    pace.refused(seconds, seconds + round_trip / 2, 1.0)
+    assert pace.snapshot(seconds).rate == rate
+
+
+def test_the_first_refusal_may_have_been_overtaken_by_those_that_took_its_token() -> None:
+    pace = new_pace()
+    pace.remaining = 0  # nothing bold
+    for moment in range(10):
+        pace.sent(moment / 1000)
+    pace.refused(0.0, 0.02, 1.0)  # the first one sent was the last one to arrive
+    assert pace.snapshot(0.02).rate == 9.0
+
+
+@pytest.mark.parametrize(
+    ("remaining", "least", "most"),
+    [
+        (None, 150.0, math.inf),  # nobody knows how many are left: it doubles on
+        (2400, 150.0, 300.0),  # eight holds of one second
+        (1000, 125.0, 125.0),
+        (400, 90.0, 100.0),  # a short run has more to lose by a slow search
+        (5, 9.0, 10.0),  # done before the hold is over: nothing to gain
+    ],
+)
+def test_within_the_first_hold_the_search_grows_as_far_as_a_second_refusal_would_cost_little(
+    remaining: int | None, least: float, most: float
+) -> None:
+    pace = new_pace()
+    pace.remaining = remaining
+    for _ in range(10):
+        pace.sent(0.0)
+        pace.accepted(0.0, 0.001)
+    refuse_one(pace, 0.1)
+    drive(pace, lambda now: True, 0.9, start=0.1)
+    rate = pace.snapshot(1.0).rate
+    assert rate is not None
+    assert least <= rate <= most
 
 
 def test_a_second_refusal_meanwhile_shuts_the_gate_for_all_until_its_retry_after() -> None:
@@ -181,6 +239,17 @@ def test_nobody_sends_while_the_gate_is_shut_and_what_gathered_behind_it_is_used
     assert sum(moment < opens + 1 for moment in sends) > 75  # 50 of the second itself, and a bucket full of tokens
 
 
+def test_a_burst_that_took_as_long_as_the_limit_allows_does_not_pass_for_a_faster_limit() -> None:
+    history = History()
+    for moment in range(195):  # 250 a second for 0.78 seconds: either 250/s, or 40 and 200/s
+        history.add(moment / 250)
+    history.start_stretch(0.78, 0.78)
+    for moment in range(156):  # slower than that, and empty again
+        history.add(0.79 + moment / 200)
+    slow, fast = history.bounds(1.57, 400, -math.inf)
+    assert 195 < slow <= fast < 205
+
+
 @settings(deadline=None, max_examples=25)
 @given(limit=st.floats(2, 200), seconds_of_burst=st.floats(0.25, 10))
 def test_the_limit_is_found_and_held(limit: float, seconds_of_burst: float) -> None:
@@ -192,6 +261,13 @@ def test_the_limit_is_found_and_held(limit: float, seconds_of_burst: float) -> N
     passed = len(sends) - len(refusals)
     assert passed >= 0.9 * limit * (60.0 + 200 / limit) - burst
     assert len(refusals) <= 0.05 * len(sends) + 2
+
+
+def test_a_slow_limit_without_a_burst_is_measured_and_not_searched_for_ever() -> None:
+    pace = new_pace()
+    drive(pace, Bucket(2, 1).takes, 30.0)
+    sends, refusals = drive(pace, Bucket(2, 1).takes, 200.0, start=30.0)
+    assert len(refusals) < 0.05 * len(sends)
 
 
 def test_the_pace_follows_a_limit_that_falls_and_rises_again() -> None:
