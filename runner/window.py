@@ -156,9 +156,9 @@ class Window:
         if heard is not None:
             return heard
         if left and self._terms.give_up:
-            return f"{_named(left)} still sync after {duration_text(seconds)}", ExitCode.STOPPED
+            return f"{_named(left)} still syncing after {duration_text(seconds)}", ExitCode.STOPPED
         if left:
-            self._desk.say(f"{_named(left)} still sync after {duration_text(seconds)}: going on, as asked")
+            self._desk.say(f"{_named(left)} still syncing after {duration_text(seconds)}: going on, as asked")
         return None, ExitCode.OK
 
     def _waiting(self, running: Sequence[TargetRecord]) -> None:

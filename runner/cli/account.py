@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import click
 from runner import report, trace
 from runner.cli.logs import notice
 from runner.cli.process import undisturbed
+from runner.cli.state import to_type
 from runner.errors import ExitCode, StorageError, UsageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
@@ -49,9 +49,7 @@ class Hints:
 
     def command(self, command: str) -> str:
         """A command as it has to be typed here."""
-        if self.state_dir is None or str(self.state_dir) == os.environ.get("C1_RUNNER_STATE_DIR"):
-            return command
-        return f"{command} --state-dir {shlex.quote(str(self.state_dir))}"
+        return to_type(command, self.state_dir)
 
 
 def _has_paused(record: RunRecord) -> bool:

@@ -2,12 +2,14 @@
 
 import time
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Self
 
 from runner.api.client import Client
 from runner.cli.listing import words
 from runner.cli.logs import notice
 from runner.cli.speed import Speed, left_text
+from runner.cli.state import to_type
 from runner.conduct import Observer
 from runner.model import OperationName, Outcome, Planned, Result
 from runner.report.text import plain
@@ -18,18 +20,20 @@ _WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits 
 BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
 
-def abrupt_text(record: RunRecord) -> str:
+def abrupt_text(record: RunRecord, state_dir: Path | None = None) -> str:
     """That an earlier run left things open, and how to go on with it."""
+    undo = to_type(f"c1-runner undo {record.run_id}", state_dir)
     if record.finished_at is not None:
         return (
             f"run {record.run_id} of job {plain(record.job_name)} has paused connectors, and its window ended "
-            f"without resuming them; `c1-runner undo {record.run_id}` does"
+            f"without resuming them; `{undo}` does"
         )
     uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
-    undo = f", `c1-runner undo {record.run_id}` takes it back" if record.operation == OperationName.PAUSE else ""
+    go_on = to_type(f"c1-runner continue {record.run_id}", state_dir)
+    back = f", `{undo}` takes it back" if record.operation == OperationName.PAUSE else ""
     return (
         f"run {record.run_id} of job {plain(record.job_name)} ended abruptly: {uncertain} uncertain, "
-        f"{open_} not attempted; `c1-runner continue {record.run_id}` finishes it{undo}"
+        f"{open_} not attempted; `{go_on}` finishes it{back}"
     )
 
 
@@ -47,9 +51,11 @@ def asked_to_stop_text(signal_name: str) -> str:
 class Silent(Observer, AbstractContextManager["Silent"]):
     """Says nothing, unless somebody must know."""
 
+    state_dir: Path | None = None  # where it was given: the commands worth typing name it, too
+
     def abrupt(self, record: RunRecord) -> None:
         """Say that an earlier run left things open, and how to go on with it."""
-        notice(abrupt_text(record))
+        notice(abrupt_text(record, self.state_dir))
 
     def asked_to_stop(self, signal_name: str) -> None:
         """Say why the signal ends nothing yet."""

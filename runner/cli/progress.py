@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.api.client import Client
@@ -128,7 +129,7 @@ class JsonLines(Counting):
 
     def abrupt(self, record: RunRecord) -> None:
         """An earlier run left things open."""
-        self._say("abrupt", earlier=record.run_id, message=abrupt_text(record))
+        self._say("abrupt", earlier=record.run_id, message=abrupt_text(record, self.state_dir))
 
     def asked_to_stop(self, signal_name: str) -> None:
         """A signal was heard that ends nothing yet."""
@@ -191,11 +192,18 @@ class Bar(Counting):
             say(self._picture.failure(result.outcome, f"{name}{planned.target}: {why}"))
 
 
-def observer(kind: str, *, quiet: bool) -> Silent:
+def observer(kind: str, *, quiet: bool, state_dir: Path | None = None) -> Silent:
     """The observer for `--progress`; use it as a context manager around the run.
 
-    A bar needs a terminal that can move its cursor: without one there are lines.
+    A bar needs a terminal that can move its cursor: without one there are lines. `state_dir` is where the user has
+    the state, if that was said: the commands that are worth typing next name it, too.
     """
+    shown = _observer(kind, quiet=quiet)
+    shown.state_dir = state_dir
+    return shown
+
+
+def _observer(kind: str, *, quiet: bool) -> Silent:
     if quiet or kind == "none":
         return Silent()
     if kind == "json":

@@ -171,7 +171,7 @@ def look(
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with Store(state.directory(state_dir)) as store:
                 holds = store.holds(settings.tenant)
-                say_what_ended_abruptly(store, settings.tenant)
+                say_what_ended_abruptly(store, settings.tenant, state_dir)
             stop, seen = Stop(), list[Seen]()
 
             def keep(app: App, connector: Connector, judgement: Judgement) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,13 @@ def directory(given: Path | None) -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("c1-runner")
+
+
+def to_type(command: str, given: Path | None) -> str:
+    """A command of ours as it has to be typed here, to be about the same state directory."""
+    if given is None or str(given) == os.environ.get("C1_RUNNER_STATE_DIR"):
+        return command
+    return f"{command} --state-dir {shlex.quote(str(given))}"
 
 
 def config_file() -> Path:

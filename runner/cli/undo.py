@@ -71,7 +71,7 @@ def undo(
                 return ExitCode.OK
             record = newest if run_id is None and newest is not None else store.run(run_id)
         check_undoable(record, found.tenant)
-        say_what_ended_abruptly(store, found.tenant, but=record)
+        say_what_ended_abruptly(store, found.tenant, manner.state_dir, but=record)
         job = _job(record, overrides, resume_rate, manner)
         sync_wait = wait_timeout if wait_for else None
         return _undo(record, job, manner, store, sync_wait=sync_wait)

@@ -148,7 +148,7 @@ class _Desk(engine.Desk):
 
     @contextmanager
     def context(self, signals: Signals, **more: Any) -> Iterator[Context]:
-        with observer(self._manner.progress, quiet=self._manner.quiet) as shown:
+        with observer(self._manner.progress, quiet=self._manner.quiet, state_dir=self._manner.state_dir) as shown:
             yield context(self._settings, self.store, self._manner, shown, heard=signals, **more)
 
     def account(self, result: RunResult) -> None:

@@ -162,7 +162,7 @@ def test_a_sync_that_does_not_end_is_named_and_the_window_goes_on_or_gives_up(
     end = "the command is not run, and what was paused is resumed" if still == "give-up" else "going on, as asked"
     assert done.stderr.splitlines() == [
         "c1-runner: waiting for the syncs of Connector con2",
-        f"c1-runner: Connector con2 still sync after 1s: {end}",
+        f"c1-runner: Connector con2 still syncing after 1s: {end}",
     ]
     assert server.paused() == set()
 

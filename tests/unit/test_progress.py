@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from runner.cli import counting, logs, progress
 from runner.model import Outcome, Planned, Result, Target
 from runner.settings import AccessToken, Settings
 from runner.stop import Stop
+from tests.unit.report import samples
 
 pytestmark = pytest.mark.anyio
 
@@ -267,3 +269,20 @@ async def test_the_silent_one_says_nothing(capsys: pytest.CaptureFixture[str], c
         shown.verifying()
 
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("state_dir", "more"), [(None, ""), (Path("/var/lib/c1 runner"), " --state-dir '/var/lib/c1 runner'")]
+)
+@pytest.mark.parametrize("kind", ["none", "json"])
+def test_what_an_abrupt_end_left_open_is_gone_on_with_where_it_is_recorded(
+    kind: str, state_dir: Path | None, more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with samples.recorded(tmp_path, [(PLANNED, FAILED)], finish=None) as sample:
+        shown = progress.observer(kind, quiet=False, state_dir=state_dir)
+        shown.abrupt(sample.run)
+        run_id = sample.run.run_id
+
+    told = capsys.readouterr().err
+    assert f"`c1-runner continue {run_id}{more}` finishes it" in told
+    assert f"`c1-runner undo {run_id}{more}` takes it back" in told
