@@ -8,8 +8,7 @@ and the account is written. Second signal, or the end of the grace: what is in f
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 
@@ -75,13 +74,12 @@ class Observer:
         """All targets have their outcome; the tenant is asked whether it shows them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a run needs from outside."""
 
     settings: Settings
     store: Store
-    observer: Observer = field(default_factory=Observer)
+    observer: Observer = Observer()
     include_anomalies: bool = False
     include_protected: bool = False
     signals: bool = True  # whether to handle SIGINT, SIGTERM and SIGHUP
@@ -99,8 +97,7 @@ class Context:
         return heed()
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
+class Wave(NamedTuple):
     """Targets that are worked on before the next wave begins."""
 
     feed: Feed[Planned]

@@ -15,9 +15,8 @@ RunnerError
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.model import Verdict
@@ -65,8 +64,7 @@ class UsageError(RunnerError):
     exit_code = ExitCode.USAGE
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a file: a 1-based place in it, and a message that says what to do."""
 
     line: int

@@ -122,8 +122,7 @@ class ConnectorState:
         return self.status == "SYNC_STATUS_RUNNING"
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """How the pauses that this tool made of one connector are known again: by the tenant's own mark of each.
 
     `spans` stand for pauses whose mark was never read: each is the time, in epoch seconds, in which such a
@@ -143,8 +142,7 @@ class Marks:
         return mark is not None and any(begin <= mark <= end for begin, end in self.spans)
 
 
-@dataclass(frozen=True, slots=True)
-class Connector:
+class Connector(NamedTuple):
     """A connector as the tenant lists it."""
 
     app_id: str
@@ -261,8 +259,7 @@ class Result(NamedTuple):
     waited: float = 0.0  # seconds it was held back by the tenant's limit: for a turn, or as a 429 asked
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(NamedTuple):
     """How a run ended; the rest is in the store."""
 
     run_id: str

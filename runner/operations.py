@@ -1,14 +1,13 @@
 """The table of operations: what each one calls, what it wants, and what undoes it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from runner.model import ConnectorState, OperationName
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One thing that can be done to a connector."""
 
     name: OperationName

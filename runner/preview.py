@@ -5,7 +5,8 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 from runner import __version__
 from runner.api.client import Client
@@ -20,8 +21,7 @@ from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(NamedTuple):
     """A plan in the shape of a run's account, so every report format can show it."""
 
     run: RunRecord
@@ -59,7 +59,7 @@ async def preview(
         targets = [judged(planned) for planned in await planner.look()]
     run = _run(job, settings, client, targets, started_at, wall())
     if planner.unlisted:
-        run = replace(run, stopped=f"not everything could be listed: {planner.unlisted}", whole=False)
+        run = run._replace(stopped=f"not everything could be listed: {planner.unlisted}", whole=False)
     return Preview(run, targets, planner.apps, planner.connectors)
 
 

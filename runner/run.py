@@ -59,7 +59,7 @@ async def run(job: Job, context: Context) -> RunResult:
             )
             plan = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
             start = start_of(job, context, run_id, started_at, whole=planner.whole)
-            journal = store.journal(replace(start, until=until, windowed=context.windowed))
+            journal = store.journal(start._replace(until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))
         return conduct.close(planner.unlisted, ended=planner.ended)

@@ -54,7 +54,7 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
         stop, run_id = Stop(), new_run_id(started_at)
         trace.run_id.set(run_id)
         async with client_of(job, context, stop) as client:
-            start = replace(start_of(job, context, run_id, started_at, whole=True), undoes=undone.run)
+            start = start_of(job, context, run_id, started_at, whole=True)._replace(undoes=undone.run)
             conduct = Conduct(job, context, run_id, store.journal(start), client, stop, undoing)
             conduct.plan(plan)
             await conduct.supervise([Wave(as_listed(plan), len(plan))])

@@ -8,6 +8,7 @@ reads may lag behind writes; what remains is in doubt, since nothing proves that
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runner.api.client import Client
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
@@ -31,8 +32,7 @@ class Touched:
     targets: dict[str, TargetRecord] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """A change that a look did not confirm."""
 
     target: TargetRecord

@@ -5,8 +5,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -23,8 +23,7 @@ from runner.store import RunRecord, Store
 _TO_REPEAT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
+class Hints(NamedTuple):
     """What to say of commands worth typing next."""
 
     state_dir: Path | None = None  # where it was given; the commands name it, too

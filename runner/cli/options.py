@@ -3,9 +3,9 @@
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -141,8 +141,7 @@ _CHOICE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(NamedTuple):
     """What the command line says about a job; None and False leave the job as it is."""
 
     concurrency: int | None = None
@@ -182,8 +181,7 @@ def _exclusions(text: str) -> tuple[Exclusion, ...]:
     return (Exclusion(app=text), Exclusion(connector=text))
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(NamedTuple):
     """How a job is carried out and accounted for, apart from the job itself."""
 
     output_format: str
@@ -211,8 +209,7 @@ def _with_manner(command: Callable[..., int], options: Sequence[Callable[..., An
     @functools.wraps(command)
     def with_values(**given: Any) -> int:
         groups = [
-            kind(**{field.name: given.pop(field.name) for field in fields(kind) if field.name in given})
-            for kind in (Overrides, Manner)
+            kind(**{name: given.pop(name) for name in kind._fields if name in given}) for kind in (Overrides, Manner)
         ]
         return command(*groups, **given)
 

@@ -2,8 +2,8 @@
 
 from array import array
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple
 
 from yaml.events import (
     AliasEvent,
@@ -25,8 +25,7 @@ def _itself(item: Hashable) -> Hashable:
     return item
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf(Generic[T]):
+class ListOf(NamedTuple, Generic[T]):
     """Zero or more values of one kind; with `lenient`, one value may stand without its list."""
 
     item: Kind[T]
@@ -79,8 +78,7 @@ class ListOf(Generic[T]):
         return {"anyOf": [items, array]} if self.lenient else array
 
 
-@dataclass(frozen=True, slots=True)
-class Either(Generic[T]):
+class Either(NamedTuple, Generic[T]):
     """One value in short form, a scalar, or in long form."""
 
     short: Kind[T]
@@ -93,14 +91,13 @@ class Either(Generic[T]):
         return {"anyOf": [self.short.schema(), self.long.schema()]}
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key of a table."""
 
     kind: Kind[Any]
     help: str
     required: str | None = None  # what to write where it is missing
-    json: Schema = field(default_factory=dict)  # more for the schema, such as a default
+    json: Mapping[str, Any] = MappingProxyType({})  # more for the schema, such as a default
 
     def schema(self) -> Schema:
         return {"description": self.help, **self.kind.schema(), **self.json}
@@ -127,13 +124,12 @@ class Section:
         self._source.problem(place, f"{name}: {message}" if name else message)
 
 
-@dataclass(frozen=True, slots=True)
-class Table(Generic[T]):
+class Table(NamedTuple, Generic[T]):
     """A mapping of known keys to values of known kinds; `make` builds its value and judges the whole."""
 
     keys: Mapping[str, Key]
     make: Callable[[Section], T]
-    json: Schema = field(default_factory=dict)
+    json: Mapping[str, Any] = MappingProxyType({})
     title: str = "a job file"  # what the table is called that has no name of its own: the whole file
 
     def read(self, source: Source, event: Event, at: str) -> T | None:

@@ -1,7 +1,7 @@
 """The user's configuration file: what holds for every job of this person."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.jobfile.compound import Key, Table
 from runner.jobfile.file import read_document, read_file
@@ -9,8 +9,7 @@ from runner.jobfile.rules import RULES
 from runner.model import Exclusion
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What a configuration file says."""
 
     protected: tuple[Exclusion, ...] = ()  # what no job touches

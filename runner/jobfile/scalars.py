@@ -6,8 +6,7 @@ the characters that were written. Everything else that YAML 1.1 would guess at s
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from yaml.events import Event, ScalarEvent
 
@@ -55,8 +54,7 @@ def is_guess(event: ScalarEvent) -> bool:
     return event.implicit[0] and _is_guess(event.value) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar(Generic[T]):
+class Scalar(NamedTuple, Generic[T]):
     """One value; `convert` makes it from what was written, or raises ValueError with what is expected."""
 
     convert: Callable[[Value], T]

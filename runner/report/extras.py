@@ -1,12 +1,11 @@
 """What a report for people can show besides the rows of the store."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.store.records import PaceSample
 
 
-@dataclass(frozen=True, slots=True)
-class Extras:
+class Extras(NamedTuple):
     """All optional: without any of it a report is complete."""
 
     hints: tuple[str, ...] | None = None  # the commands to type next; None: the one that makes a report

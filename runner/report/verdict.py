@@ -1,9 +1,8 @@
 """The verdict on a run: all of it or how much of it, why not the rest, and what to type next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from runner.errors import ExitCode
 from runner.model import OperationName, Outcome
@@ -26,8 +25,7 @@ _WANTED: Mapping[OperationName, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(NamedTuple):
     """How a run came out, for a person who reads one line."""
 
     tone: Tone

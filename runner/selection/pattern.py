@@ -4,7 +4,6 @@ import fnmatch
 import re
 import unicodedata
 import warnings
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.model import ConnectorState
@@ -40,8 +39,7 @@ def named(identifier: str, name: str | None) -> Named:
     return Named(identifier, text, _folded(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """What `compile_pattern` makes of a text."""
 
     text: str

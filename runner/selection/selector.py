@@ -1,8 +1,8 @@
 """Who is in and who is out: the selection of a job, less what it excludes, less what is protected."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from runner.model import Connector, Exclusion, Selection, Target
 from runner.selection.pattern import Named, named, status_words
@@ -20,8 +20,7 @@ class Ruling(Enum):
     UNDECIDED = "undecided"  # a rule goes by a name that is not known: leave it alone
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What is decided of an app or a connector, and the rule that decided it where one did."""
 
     ruling: Ruling

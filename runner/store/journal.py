@@ -13,7 +13,7 @@ import operator
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,8 +63,7 @@ _LARGE_GROUP = 1_000
 """Records that are committed without waiting for more."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunStart:
+class RunStart(NamedTuple):
     """What is known of a run when it begins."""
 
     run_id: str
@@ -135,7 +134,7 @@ class Journal:
     @classmethod
     def begin(cls, connection: sqlite3.Connection, start: RunStart, path: Path) -> "Journal":
         """Write the run's row, durably, and return its journal."""
-        values = asdict(start) | {"job": json.dumps(start.job)}
+        values = start._asdict() | {"job": json.dumps(start.job)}
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         cursor = connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
         if cursor.lastrowid is None:

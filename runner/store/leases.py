@@ -10,7 +10,6 @@ A lease is no column of its own: it follows from what the journal has on a targe
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
@@ -69,8 +68,7 @@ class Lease(NamedTuple):
         return self.held and self.ending_at is not None and now < self.ending_at + DANGER_TIME
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """What a run that gives up its lease has to do."""
 
     left_to: Lease | None  # another run still wants it paused: nothing
@@ -195,8 +193,7 @@ class Leases:
                 raise
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """What the runs here know of one connector that they keep paused."""
 
     leases: tuple[Lease, ...]  # those in force

@@ -4,7 +4,6 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from runner.model import UNCLEAR, ConnectorState, Outcome, Target
@@ -28,8 +27,7 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # to ask the class 
 _OPEN_INTENT = "a request may have been sent; the run ended before its outcome was recorded"
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     """A run as the store has it. Times are seconds since the epoch."""
 
     run: int
@@ -85,8 +83,7 @@ class TargetRecord(NamedTuple):
     waited: float = 0.0  # seconds it was held back by the tenant's limit
 
 
-@dataclass(frozen=True, slots=True)
-class PaceSample:
+class PaceSample(NamedTuple):
     """The rate limit at one moment of a run."""
 
     at: float  # seconds since the epoch

@@ -329,7 +329,7 @@ async def test_an_undo_that_was_cut_off_before_it_had_a_plan_makes_one_when_it_i
         paused = await b.run(job(targets))
         record = b.store.run(paused.run_id)
         todo = undo_job(job([]), record)
-        began = replace(start_of(todo, b.context(), "20261125-100000-abcdef", wall(), whole=True), undoes=record.run)
+        began = start_of(todo, b.context(), "20261125-100000-abcdef", wall(), whole=True)._replace(undoes=record.run)
         b.store.journal(began)  # and then its process is killed
         again = await b.proceed(began.run_id, todo)
 

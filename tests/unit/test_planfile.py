@@ -64,7 +64,7 @@ ROWS = [row("one", Outcome.CHANGED), row("two", Outcome.UNCHANGED, PAUSED), row(
 
 def shown(*rows: TargetRecord) -> Preview:
     began = start()
-    values: dict[str, Any] = {name: getattr(began, name) for name in began.__slots__}
+    values: dict[str, Any] = {name: getattr(began, name) for name in began._fields}
     counts = dict.fromkeys(Outcome, 0)
     values |= dict.fromkeys(("finished_at", "exit_code", "stopped"))
     run = RunRecord(run=0, **values, requests=0, retries=0, throttled=0, counts=counts)

@@ -169,7 +169,7 @@ def test_a_connector_that_fits_one_list_too_few_is_not_selected(select: Selectio
 
 
 def test_a_connector_without_kind_or_owner_fits_no_list_of_them() -> None:
-    bare = replace(OKTA, catalog_id=None, owners=())
+    bare = OKTA._replace(catalog_id=None, owners=())
     assert ruling(Selector(Selection(catalog_ids=("*",))), bare) is Ruling.NOT_SELECTED
     assert ruling(Selector(Selection(owners=("*",))), bare) is Ruling.NOT_SELECTED
 
@@ -190,7 +190,7 @@ WORDS = "active running paused error done disabled sync_status_done SYNC_STATUS_
     ],
 )
 def test_a_state_goes_by_these_words_and_no_others(state: ConnectorState, words: str) -> None:
-    connector = replace(OKTA, state=state)
+    connector = OKTA._replace(state=state)
     fitting = [
         word for word in WORDS.split() if ruling(Selector(Selection(status=(word,))), connector) is Ruling.SELECTED
     ]
@@ -198,7 +198,7 @@ def test_a_state_goes_by_these_words_and_no_others(state: ConnectorState, words:
 
 
 def test_a_deleted_connector_is_never_selected() -> None:
-    deleted = replace(OKTA, state=replace(IDLE, deleted=True))
+    deleted = OKTA._replace(state=replace(IDLE, deleted=True))
     assert ruling(Selector(EVERYTHING), deleted) is Ruling.DELETED
     assert Selector(None).for_pair(Target("2aApp", "2bOkta"), "x", deleted).ruling is Ruling.DELETED
 

@@ -4,7 +4,6 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,7 +130,7 @@ def test_a_template_names_the_run(mixed: Sample) -> None:
 
 
 def test_a_port_in_the_tenant_does_no_harm(mixed: Sample) -> None:
-    assert expand("{tenant}.csv", replace(mixed.run, tenant="127.0.0.1:8080")) == Path("127.0.0.1-8080.csv")
+    assert expand("{tenant}.csv", mixed.run._replace(tenant="127.0.0.1:8080")) == Path("127.0.0.1-8080.csv")
 
 
 @pytest.mark.parametrize("template", ["{nmae}.json", "{name}.{started}", "report", "{name}.yaml"])

@@ -1,7 +1,5 @@
 """The words that people read: durations, states, verdicts, explanations."""
 
-from dataclasses import replace
-
 import pytest
 
 from runner.model import ConnectorState, OperationName, Outcome
@@ -63,7 +61,7 @@ def test_a_change_shows_what_was_read_and_what_was_not() -> None:
 @pytest.mark.parametrize("operation", OperationName)
 def test_every_operation_has_a_word_for_every_outcome_and_a_headline(operation: OperationName) -> None:
     run, _ = hostile("x")
-    run = replace(run, operation=operation.value)
+    run = run._replace(operation=operation.value)
 
     assert outcome_words(run).keys() == set(Outcome)
     assert conclusion(run).headline.startswith("None of 1 connector is ")
@@ -88,16 +86,16 @@ def test_the_tone_follows_from_counts_and_exit_code(
     finished = None if exit_code is None else run.finished_at
     full = dict.fromkeys(Outcome, 0) | counts
 
-    verdict = conclusion(replace(run, counts=full, exit_code=exit_code, finished_at=finished, stopped=None))
+    verdict = conclusion(run._replace(counts=full, exit_code=exit_code, finished_at=finished, stopped=None))
     assert verdict.tone == tone
 
 
 def test_an_exit_code_comes_with_its_meaning() -> None:
     run, _ = hostile("x")
 
-    assert exit_text(replace(run, exit_code=0)) == "0 (every connector is in the wanted state)"
-    assert exit_text(replace(run, exit_code=99)) == "99"
-    assert exit_text(replace(run, exit_code=None)) == "none recorded"
+    assert exit_text(run._replace(exit_code=0)) == "0 (every connector is in the wanted state)"
+    assert exit_text(run._replace(exit_code=99)) == "99"
+    assert exit_text(run._replace(exit_code=None)) == "none recorded"
 
 
 @pytest.mark.parametrize(
