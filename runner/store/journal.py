@@ -312,7 +312,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             for statement, rows in statements:
                 if refused is not None and statement is _INTENT_ALONE:
-                    refused.update(self._kept_out(rows))
+                    refused.update(self._kept_out(list(rows)))
                 else:
                     self._connection.executemany(statement, rows)
             self._connection.execute("COMMIT")
@@ -323,10 +323,14 @@ class Journal:
                 raise
             raise StorageError(f"{self._path}: the journal could not be written ({error})") from error
 
-    def _kept_out(self, intents: Iterable[Sequence[Any]]) -> Iterator[int]:
-        """Write intents one by one; of those that another run's lease keeps out it yields the last value, the place."""
-        cursor = self._connection.cursor()
-        return (values[-1] for values in intents if cursor.execute(_INTENT_ALONE, values).rowcount == 0)
+    def _kept_out(self, intents: Sequence[Sequence[Any]]) -> Iterator[int]:
+        """Write intents; of those that another run's lease keeps out it yields the last value, the place."""
+        cursor = self._connection.executemany(_INTENT_ALONE, intents)
+        if cursor.rowcount == len(intents):
+            return
+        for values in intents:  # written once more, for that is the same, to tell them apart
+            if cursor.execute(_INTENT_ALONE, values).rowcount == 0:
+                yield values[-1]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
