@@ -37,6 +37,7 @@ def main() -> NoReturn:
         code = ExitCode.INTERRUPTED
     except Exception:
         code = _complain(f"this is a bug in c1-runner; please report it\n{_traceback()}", ExitCode.BUG)
+    gc.freeze()  # or Python would look for cycles among all that is left, on its way out
     sys.exit(code or 0)
 
 
