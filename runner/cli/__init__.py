@@ -7,10 +7,11 @@ from typing import NoReturn
 from runner.cli.streams import forgive_broken_pipes
 from runner.errors import ExitCode, RunnerError
 
-_NEW_OBJECTS = 50_000
+_NEW_OBJECTS = 100_000
 """How many more objects there must be before the garbage collector looks for cycles among the young.
 
-With Python's own 700 it walks the modules a hundred times while they load, and finds next to nothing.
+With Python's own 700 it walks the modules a hundred times while they load, and finds next to nothing. A start takes
+more than half as many.
 """
 
 
