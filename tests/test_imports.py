@@ -18,9 +18,19 @@ from runner.cli import main
 main()
 """
 
-NETWORK = {"aiohttp", "anyio", "asyncio", "ssl", "tenacity", "yarl"}
+NETWORK = {"aiohttp", "anyio", "asyncio", "ssl", "yarl"}
 STATE = {"filelock", "sqlite3"}
-SELDOM = {"cryptography", "difflib", "jwt", "pydantic", "rich", "runner.report.html", "runner.sandbox", "xml"}
+SELDOM = {
+    "cryptography",
+    "difflib",
+    "jwt",
+    "pydantic",
+    "rich",
+    "runner.report.html",
+    "runner.sandbox",
+    "tenacity",
+    "xml",
+}
 
 
 def loaded(folder: Path, *arguments: str, code: int) -> set[str]:
