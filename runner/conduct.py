@@ -255,6 +255,7 @@ class Conduct:
     async def _verify(self) -> None:
         """Ask the tenant whether it shows the changes; what is as before is done again, once."""
         self._context.observer.verifying()
+        self._client.turns.expect(None)  # how many reads it takes is not known
         self._journal.commit()  # what is read now, the pool has just written
         concurrency = self._job.limits.concurrency
         verifier = Verifier(self._operation, self._client, self._journal, self._stop, concurrency=concurrency)

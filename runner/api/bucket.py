@@ -45,7 +45,7 @@ class History:
         """Tokens the bucket holds, if it gains `rate`: it started full, and the first refusal found it empty."""
         return max([1.0, *(count - rate * width for count, width in self._opening)])
 
-    def bounds(self, until: float, pace: float, full_at: float, slack: float = 0.0) -> tuple[float, float]:
+    def bounds(self, until: float, pace: float, full_at: float) -> tuple[float, float]:
         """The slowest and fastest rate, at most `pace`, under which the bucket could have refused at `until`.
 
         From empty to empty it gave what it gained: count / seconds, to one token. If it stood full in between it gained
@@ -55,7 +55,7 @@ class History:
         assert self.empty_at is not None
         count = self.accepted(until)
         slow = min(pace, count / max(until - self.empty_at, 1e-3))
-        fast = min(pace, (count + 1 + slack) / max(until - max(self.empty_at, full_at), 1e-3))
+        fast = min(pace, (count + 1) / max(until - max(self.empty_at, full_at), 1e-3))
         windows = [window for window in self._windows(until) if window[1] > 0.1]
         if windows and self._exceeded(slow, windows):
             high = pace

@@ -7,7 +7,7 @@ exactly what it gained, unless it stood full for a while in between; `bucket.His
 Four phases, each ended by a refusal or by time:
 
     open       nothing known: unpaced after a short ramp, so a job below the limit never notices the pace
-    search     one refusal known: start low, double until the next one
+    search     one refusal known: start low, or boldly where that costs little, and double until the next one
     cruise     the limit is measured: stay just under it, feel for more at the end of each `plateau`, measure again
     gate shut  refused again while the first refusal's Retry-After still runs: nobody sends until it has passed
 
@@ -33,6 +33,7 @@ class PaceTuning:
     ramp_round_trip: float = 0.002  # seconds: a shorter round trip is none to go by
     search_from: float = 45.0  # requests per second at which the search may start although less was accepted so far,
     search_from_holds: float = 20.0  # if the rest takes that many holds at this pace: a second refusal costs one more
+    search_unknown: int = 1000  # targets that are taken to be left where that is not known
     search_to: float = 100.0  # requests per second up to which the search may always grow within the first hold,
     search_to_holds: float = 8.0  # and beyond if the rest takes that many holds
     doubling: float = 0.4  # seconds to double the pace in search, or one round trip if that is longer
@@ -293,7 +294,8 @@ class Pace:
 
     def _to_finish_in(self, holds: float) -> float:
         """The pace that does all that is left in so many holds: a slower limit hardly feels the loss of one."""
-        return math.inf if self.remaining is None else self.remaining / (holds * self._hold_length)
+        left = self._tuning.search_unknown if self.remaining is None else self.remaining
+        return left / (holds * self._hold_length)
 
     def _nearly_done(self, rate: float) -> bool:
         """Whether the rest takes no longer than a hold: then there is nothing to gain from a refusal."""

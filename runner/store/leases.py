@@ -95,21 +95,25 @@ class Leases:
         """Whether another run here has a lease on a target of this run, so that it may be about to resume it."""
         asked = f"SELECT {WANTED_BY_OTHERS} FROM targets WHERE run = ? AND seq = ?"
         with self._errors_named():
-            return bool(self._connection.execute(asked, (self._run, planned.seq)).fetchone()[0])
+            row = self._connection.execute(asked, (self._run, planned.seq)).fetchone()
+        return row is not None and bool(row[0])
 
     def join(self, target: Target, now: float, *, paused: bool) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
 
-        `paused` says whether their pause was read to be in force. What another run is about to end gets the
-        lease, too: it keeps that run from sending anything more, but not what it has sent already.
+        `paused` says whether their pause was read to be in force; if it was, and they have ended it, no lease is
+        taken. What another run is about to end gets the lease, too: it keeps that run from sending anything more, but
+        not what it has sent already.
         """
         with self._transaction():
             leases = list(self._of(target))
             ending = any(lease.is_ending(now) for lease in leases if lease.run != self._run)
             others = [lease for lease in in_force(leases) if lease.run != self._run]
-            if not others and not ending:
+            ended = not others and not ending
+            if not ended or not paused:  # a target that is about to be paused: whoever comes next must see it
+                self._update("joined_at = ?, released_at = NULL", now, self._run, target)
+            if ended:
                 return Standing.ENDED
-            self._update("joined_at = ?, released_at = NULL", now, self._run, target)
             if ending:
                 return Standing.ENDING
             if paused:

@@ -12,6 +12,7 @@ from runner.store import Journal, Store
 from runner.store.journal import RunStart
 
 START = 1_790_000_000.0
+TENANT = "acme.conductor.one"
 
 ACTIVE = ConnectorState(None, "SYNC_STATUS_DONE", sync_started_at="2026-09-21T14:00:00Z")
 PAUSED = ConnectorState("2026-09-21T14:13:21Z", "SYNC_STATUS_DONE", category="USER", reason="CHG-1", can_resume=True)
@@ -26,7 +27,7 @@ def start(run_id: str = "20260921-141320-abc123", **fields: object) -> RunStart:
         "job_path": "jobs/freeze.yaml",
         "job_sha256": "00ff",
         "operation": "pause",
-        "tenant": "acme.conductor.one",
+        "tenant": TENANT,
         "reason": "CHG-1",
         "version": "1.0",
         "host": "ops1",

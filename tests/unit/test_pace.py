@@ -142,17 +142,19 @@ def test_after_one_refusal_others_go_on_at_the_learned_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("remaining", "seconds", "round_trip", "rate"),
+    ("remaining", "seconds", "round_trip", "retry_after", "rate"),
     [
-        (None, 0.1, 0.01, TUNING.search_from),  # nobody knows how many are left: many
-        (5000, 0.1, 0.01, TUNING.search_from),
-        (400, 0.1, 0.01, 20),  # twenty holds of one second
-        (5000, 1.0, 0.01, 20),  # no faster than the server gave so far
-        (5000, 0.1, 0.1, pytest.approx(20 / 1.1)),  # hardly answered before the next one is sent
+        (5000, 0.1, 0.01, 1.0, TUNING.search_from),
+        (400, 0.1, 0.01, 1.0, 20),  # twenty holds of one second
+        (5000, 1.0, 0.01, 1.0, 20),  # no faster than the server gave so far
+        (5000, 0.1, 0.1, 1.0, pytest.approx(20 / 1.1)),  # hardly answered before the next one is sent
+        (None, 0.1, 0.01, 1.0, TUNING.search_from),  # nobody knows how many are left: a thousand
+        (None, 0.1, 0.01, 10.0, 5),
+        (None, 0.1, 0.01, 3600.0, TUNING.floor),
     ],
 )
 def test_the_search_starts_boldly_where_a_second_refusal_would_cost_little(
-    remaining: int | None, seconds: float, round_trip: float, rate: float
+    remaining: int | None, seconds: float, round_trip: float, retry_after: float, rate: float
 ) -> None:
     pace = new_pace()
     pace.remaining = remaining
@@ -161,7 +163,7 @@ def test_the_search_starts_boldly_where_a_second_refusal_would_cost_little(
         pace.sent(now)
         pace.accepted(now, now + round_trip)
     pace.sent(seconds)
-    pace.refused(seconds, seconds + round_trip / 2, 1.0)
+    pace.refused(seconds, seconds + round_trip / 2, retry_after)
     assert pace.snapshot(seconds).rate == rate
 
 
@@ -177,7 +179,7 @@ def test_the_first_refusal_may_have_been_overtaken_by_those_that_took_its_token(
 @pytest.mark.parametrize(
     ("remaining", "least", "most"),
     [
-        (None, 150.0, math.inf),  # nobody knows how many are left: it doubles on
+        (None, 125.0, 125.0),  # nobody knows how many are left: a thousand
         (2400, 150.0, 300.0),  # eight holds of one second
         (1000, 125.0, 125.0),
         (400, 90.0, 100.0),  # a short run has more to lose by a slow search
