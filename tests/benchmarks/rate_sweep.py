@@ -3,6 +3,7 @@
     python -m tests.benchmarks.rate_sweep              # the grid, as the Markdown table in CONTRIBUTING.md
     python -m tests.benchmarks.rate_sweep --unseen 9   # 400 points of the same ranges, drawn with a seed
     python -m tests.benchmarks.rate_sweep --all        # the other controls as well
+    python -m tests.benchmarks.rate_sweep --untold     # nobody knows how many targets are left, as during a listing
     python -m tests.benchmarks.rate_sweep --missed     # name each point that is missed, and what is possible there
 
 A point is met if the run takes at most 1.15 (N=1000) or 1.05 (N=5000) times the ideal and at most 5 % of its requests
@@ -52,6 +53,7 @@ class Job(NamedTuple):
     control: str  # one of CONTROLS; or "known", with the two below
     share: float = 1.0  # of the rate
     size: float = 1.0  # of a client-side bucket
+    told: bool = True  # how many targets are left
 
     def made(self, rng: random.Random) -> Control:
         if self.control == "known":
@@ -89,7 +91,9 @@ def run(job: Job) -> Result:
     for seed in (1, 2) if job.targets <= 1000 else (1,):
         simulation = Simulation(seed)
         server = Bucket(job.point.rate, job.point.burst)
-        client = Client(simulation, job.made(simulation.random), server, load, hold=job.control == "naive")
+        client = Client(
+            simulation, job.made(simulation.random), server, load, hold=job.control == "naive", told=job.told
+        )
         simulation.run(30 + 10 * best)
         client.end = math.inf if client.unfinished else client.end
         clients.append(client)
@@ -113,13 +117,13 @@ def best_known(executor: ProcessPoolExecutor, points: list[Point], targets: int)
         yield min((result.ratio for result in results if result.share <= MOST_REFUSED), default=math.inf)
 
 
-def sweep(points: list[Point], controls: list[str], name_missed: bool) -> None:
+def sweep(points: list[Point], controls: list[str], *, name_missed: bool, told: bool) -> None:
     """A row for each number of targets, control and kind of bucket."""
     print("| N | control | points | T/ideal p50 / p90 / max | 429 p50 / p90 / max | met | missed, and nobody could |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     with ProcessPoolExecutor(2) as executor:
         for targets, control in itertools.product(SLOWEST, controls):
-            jobs = [Job(point, targets, control) for point in points]
+            jobs = [Job(point, targets, control, told=told) for point in points]
             results = dict(zip(points, executor.map(run, jobs, chunksize=8), strict=True))
             missed = [point for point, result in results.items() if point.burst > 1 and not met(targets, result)]
             known = dict(zip(missed, best_known(executor, missed, targets), strict=True)) if "pace" in control else {}
@@ -146,10 +150,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--unseen", type=int, nargs="*", metavar="SEED", help="400 points drawn with each seed")
     parser.add_argument("--all", action="store_true", help="every control")
+    parser.add_argument("--untold", action="store_true", help="the pace does not know how many targets are left")
     parser.add_argument("--missed", action="store_true", help="name the points that are missed")
     arguments = parser.parse_args()
     points = [point for seed in arguments.unseen or () for point in unseen(seed)] or grid()
-    sweep(points, list(CONTROLS) if arguments.all else ["**pace**"], arguments.missed)
+    controls = list(CONTROLS) if arguments.all else ["**pace**"]
+    sweep(points, controls, name_missed=arguments.missed, told=not arguments.untold)
 
 
 if __name__ == "__main__":

@@ -67,8 +67,10 @@ class Client:
         *,
         hold: bool = False,
         start: float = 0.0,
+        told: bool = True,
     ) -> None:
         self.simulation, self.control, self.server = simulation, control, server
+        self.told = told  # whether the control is told how many targets are left
         self.hold, self.mean = hold, math.log(load.latency) - 0.045
         self.untouched = self.unfinished = load.targets
         self.idle, self.turns, self.busy_until, self.asleep = 0, 0, 0.0, False
@@ -111,7 +113,7 @@ class Client:
         """The worker whose turn it is asks, and sleeps or sends."""
         while self.turns and not self.asleep:
             now = self.simulation.now
-            if isinstance(self.control, Pace):
+            if self.told and isinstance(self.control, Pace):
                 self.control.remaining = self.unfinished
             wait = self.control.delay(now)
             if wait > 0:
