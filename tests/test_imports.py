@@ -18,19 +18,9 @@ from runner.cli import main
 main()
 """
 
-NETWORK = {"aiohttp", "anyio", "asyncio", "ssl", "yarl"}
+NETWORK = {"aiohttp", "anyio", "asyncio", "ssl", "tenacity", "yarl"}
 STATE = {"filelock", "sqlite3"}
-SELDOM = {
-    "cryptography",
-    "difflib",
-    "jwt",
-    "pydantic",
-    "rich",
-    "runner.report.html",
-    "runner.sandbox",
-    "tenacity",
-    "xml",
-}
+SELDOM = {"cryptography", "difflib", "jwt", "pydantic", "rich", "runner.report.html", "runner.sandbox", "xml"}
 
 
 def loaded(folder: Path, *arguments: str, code: int) -> set[str]:

@@ -12,9 +12,10 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import anyio
+from tenacity import AsyncRetrying
 from yarl import URL
 
 from runner.api import rows
@@ -31,9 +32,6 @@ from runner.operations import Operation
 from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
 from runner.settings import AccessToken, Settings
 from runner.stop import Stop
-
-if TYPE_CHECKING:
-    from tenacity import AsyncRetrying
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +165,7 @@ class Client:
                 raise ApiError(verdict._replace(retryable=verdict.retryable or verdict.truncated))
             return document
 
-        def retry() -> "AsyncRetrying":
+        def retry() -> AsyncRetrying:
             return retrying(self._retry, self._stop, until=while_up(self._retry.attempts, lambda: self.turns.outage))
 
         return await persist(once, retry)

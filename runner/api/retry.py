@@ -1,26 +1,21 @@
-"""When a request is sent again: tenacity, with a whitelist over our own error class.
-
-It is imported when something has failed, which is never in most runs.
-"""
+"""When a request is sent again: tenacity, with a whitelist over our own error class."""
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base, wait_random_exponential
 
 from runner.errors import ApiError
 from runner.model import AttemptClass
 from runner.policy import RetryPolicy
 from runner.stop import Stop, now
 
-if TYPE_CHECKING:
-    from tenacity import AsyncRetrying, RetryCallState
-
 Value = TypeVar("Value")
 
 Predicate = Callable[[BaseException], bool]
-
-Until = Callable[["RetryCallState"], bool]
-"""Asked after each failure, with tenacity's account of the call: whether to give up."""
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -32,15 +27,13 @@ def is_retryable(error: BaseException) -> bool:
 
 
 def retrying(
-    policy: RetryPolicy, stop: Stop, *, until: Until | None = None, worth: Predicate = is_retryable
-) -> "AsyncRetrying":
+    policy: RetryPolicy, stop: Stop, *, until: stop_base | None = None, worth: Predicate = is_retryable
+) -> AsyncRetrying:
     """A fresh retry object for one call: state in a shared one would leak between calls.
 
     It ends when `until` says so (by default after the policy's attempts) or an error is not `worth` another
     try, and then raises the last error as it is. Sleeps end when the run does.
     """
-    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
-
     return AsyncRetrying(
         retry=retry_if_exception(worth),
         stop=until or stop_after_attempt(policy.attempts),
@@ -50,7 +43,7 @@ def retrying(
     )
 
 
-async def persist(function: Callable[[], Awaitable[Value]], retry: Callable[[], "AsyncRetrying"]) -> Value:
+async def persist(function: Callable[[], Awaitable[Value]], retry: Callable[[], AsyncRetrying]) -> Value:
     """The value of `function`, called as often as the retry object that `retry` makes has it.
 
     Nearly every call succeeds at once, so the object is only made after a failure, which it then sees as the
@@ -69,16 +62,14 @@ async def persist(function: Callable[[], Awaitable[Value]], retry: Callable[[], 
     return await retry()(attempt)
 
 
-class BackOff:
+class BackOff(wait_base):
     """Full jitter over a base that grows, per kind of failure; never less than the server asks for."""
 
     def __init__(self, policy: RetryPolicy) -> None:
-        from tenacity import wait_random_exponential
-
         self._after_reply = wait_random_exponential(multiplier=policy.base, max=policy.cap)
         self._unsent = wait_random_exponential(multiplier=policy.connect_base, max=policy.cap)
 
-    def __call__(self, retry_state: "RetryCallState") -> float:
+    def __call__(self, retry_state: RetryCallState) -> float:
         """Seconds until the next try."""
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if not isinstance(error, ApiError):
@@ -92,7 +83,7 @@ class BackOff:
         return max(jitter(retry_state), verdict.retry_after or 0.0)
 
 
-class while_up:
+class while_up(stop_base):
     """Stop after so many attempts, not counting those after which the tenant was taken to be down.
 
     How long an outage is waited out is decided once, for the whole run, not by each request's tries.
@@ -102,13 +93,13 @@ class while_up:
         self._left = attempts
         self._down = down
 
-    def __call__(self, retry_state: "RetryCallState") -> bool:  # noqa: ARG002 (tenacity's interface)
+    def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 (tenacity's interface)
         """Whether to give up now; asked once after each failure."""
         self._left -= not self._down()
         return self._left <= 0
 
 
-class until_spent:
+class until_spent(stop_base):
     """Stop when `attempts` have been made, by the caller's own count, or `ends_at` has come: loop time,
     put off by what was `waited`.
 
@@ -122,7 +113,7 @@ class until_spent:
         self._waited = waited
         self._ends_at = ends_at
 
-    def __call__(self, retry_state: "RetryCallState") -> bool:
+    def __call__(self, retry_state: RetryCallState) -> bool:
         """Whether to give up now."""
         ahead = now() + retry_state.upcoming_sleep
         return self._attempts() >= self._limit or ahead >= self._ends_at + self._waited()
