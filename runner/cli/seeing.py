@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,14 +171,15 @@ def look(
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with Store(state.directory(state_dir)) as store:
                 holds = store.holds(settings.tenant)
-                say_what_ended_abruptly(store, settings.tenant, state_dir)
+                gone = say_what_ended_abruptly(store, settings.tenant, state_dir)
             stop, seen = Stop(), list[Seen]()
 
             def keep(app: App, connector: Connector, judgement: Judgement) -> None:
                 if judgement.selected:
                     hold = holds.get((connector.app_id, connector.connector_id))
                     ours = hold is not None and hold.marks.cover(connector.state)
-                    seen.append(Seen(app, connector, ours, hold.leases if hold is not None and ours else ()))
+                    leases = hold.leases if hold is not None and ours else ()
+                    seen.append(Seen(app, connector, ours, tuple(_told(lease, gone) for lease in leases)))
 
             async with Client(settings, stop=stop) as client:
                 await client.sign_in()
@@ -192,6 +193,11 @@ def look(
             return anyio.run(main)
     except ApiError as error:
         raise OutageError(str(error)) from None
+
+
+def _told(lease: Lease, gone: Container[str]) -> Lease:
+    """The lease as it is now: at the end of a window that is gone nobody resumes anything."""
+    return lease._replace(windowed=lease.windowed and lease.run_id not in gone)
 
 
 def _place(seen: Seen) -> tuple[str, str, str, str]:

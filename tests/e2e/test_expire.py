@@ -88,6 +88,8 @@ def test_what_a_window_killed_while_pausing_has_left_open_is_told_and_taken_back
     [line] = told.stderr.splitlines()
     assert "of job job ended abruptly: 1 uncertain, 1 not attempted; `c1-runner continue " in line
     assert next_command(told.stderr, "undo")[1] != run
+    assert "its command ends" not in told.stdout
+    assert "it is undone" in told.stdout
     assert (done.code, done.stderr) == (0, "")
     assert sent[:2] == ["/api/v1/apps/app1/connectors/con2", "/api/v1/apps/app1/connectors/con2/resume"]
     assert sent.count(sent[0]) == 1  # nor is there anything to look for afterwards
