@@ -318,6 +318,7 @@ class Account:
     again: dict[str, set[Target]] = field(default_factory=dict)  # what of a run was gone on with
     named: bool = False  # a resume by name, which may end any pause
     late: bool = False  # requests of a command that is gone may still arrive
+    alone: bool = True  # nothing else went on meanwhile
 
     def fresh(self, run_id: str, rows: list[TargetRecord]) -> list[TargetRecord]:
         """The targets that were worked on in this step."""
@@ -350,11 +351,11 @@ class Play:
             self.server.script(f"POST {_path(index)}/resume", fates)
         self.server.script("connector", step.read_fates[::2])
         self.server.script("connectors", step.read_fates[1::2])
-        account = Account()
+        account = Account(alone=len(step.commands) == 1)
         await asyncio.gather(*(self._command(command, account) for command in step.commands))
         if account.late:
             await asyncio.sleep(5.0)  # what was under way arrives
-        self._judge(account, alone=len(step.commands) == 1)
+        self._judge(account)
 
     async def _command(self, command: Command, account: Account) -> None:
         await asyncio.sleep(command.delay)
@@ -440,7 +441,12 @@ class Play:
                 self.jobs[run_id] = todo
                 account.worked[run_id] = result
                 account.ending.add(record.run_id)
-        if twice and result is not None and not any(result.counts[outcome] for outcome in _OPEN_AFTER):
+        if (
+            twice
+            and account.alone
+            and result is not None
+            and not any(result.counts[outcome] for outcome in _OPEN_AFTER)
+        ):
             before = len(self.server.oracle.requests)
             assert await undo(b.store.run(record.run_id), todo, b.context()) is None
             assert len(self.server.oracle.requests) == before
@@ -489,7 +495,7 @@ class Play:
 
     # What is asserted
 
-    def _judge(self, account: Account, *, alone: bool) -> None:
+    def _judge(self, account: Account) -> None:
         self._pass_on(account)
         events = self.server.oracle.events
         for event_ in events[self.seen :]:
@@ -505,10 +511,11 @@ class Play:
                 for row in account.fresh(run_id, rows):
                     if record.operation == "pause":
                         self._check_pause(record, row, result, account)
-                    elif record.undoes is not None and result is not None and alone and row.outcome in GOOD:
+                    elif record.undoes is not None and result is not None and account.alone and row.outcome in GOOD:
                         assert not self.truth[row.target[:2]].paused, row
             for truth in self.truth.values():
                 truth.wanted_by -= account.ending
+            self._leave_to_one(account, store)
 
     def _follow(self, event_: Event, account: Account) -> None:
         truth = self.truth[event_.app_id, event_.connector_id]
@@ -565,6 +572,19 @@ class Play:
                         if row.outcome in GOOD | MAYBE:
                             self.truth[row.target[:2]].wanted_by -= earlier
 
+    def _leave_to_one(self, account: Account, store: Store) -> None:
+        """Of several such runs of a job that worked in one step, one after the other, the last one wants it."""
+        runs = [run for run in store.runs() if run.run_id in account.worked and run.operation == "pause"]
+        endless = sorted((run for run in runs if run.until is None and not run.windowed), key=lambda run: run.run)
+        heirs: dict[tuple[str, Pair], list[str]] = {}
+        for run in endless:
+            for row in account.fresh(run.run_id, list(store.targets(run))):
+                if row.outcome in GOOD | MAYBE:
+                    heirs.setdefault((run.job_name, row.target[:2]), []).append(run.run_id)
+        for (_, pair), run_ids in heirs.items():
+            unordered = len(run_ids) > 1 and not account.again.keys().isdisjoint(run_ids)  # which came last?
+            self.truth[pair].wanted_by -= set(run_ids if unordered else run_ids[:-1])
+
     async def undo_everything(self) -> None:
         """Nothing is in the way any more: undo all runs until nothing is left, and look."""
         self.server._schedule._scripts.clear()
@@ -578,7 +598,7 @@ class Play:
                     break
                 await self._undo(b, left[0], everything)
             assert not store.pausing_runs(self.settings.tenant)
-            self._judge(everything, alone=True)
+            self._judge(everything)
             for pair, truth in self.truth.items():
                 if truth.paused and not truth.foreign:
                     assert truth.touched, pair
