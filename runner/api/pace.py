@@ -28,7 +28,7 @@ class PaceTuning:
     """Every constant of the pace, chosen with `tests/benchmarks/rate_sweep.py`; most have a wide optimum."""
 
     start_burst: int = 10  # requests sent at once at the start: the default concurrency, so ordinary jobs see no ramp
-    ramp_rate: float = 20.0  # requests per second after those, until replies arrive
+    ramp_rate: float = 25.0  # requests per second after those, until replies arrive
     ramp_gain: float = 3.0  # more per round trip for each accepted reply: a slow start, gone within two round trips
     ramp_round_trip: float = 0.002  # seconds: a shorter round trip is none to go by
     search_from: float = 45.0  # requests per second at which the search may start although less was accepted so far,
