@@ -103,9 +103,7 @@ class _Group:
     rows: list[tuple[str, Sequence[Any], object]] = field(default_factory=list)
     committed: asyncio.Event = field(default_factory=asyncio.Event)  # each target waits for one: anyio's costs more
     error: StorageError | None = None
-    refused: set[int] = field(
-        default_factory=set
-    )  # places of the targets whose intent another run's lease has kept out
+    refused: set[int] = field(default_factory=set)  # places of targets whose intent another run's lease kept out
 
 
 class Journal:
