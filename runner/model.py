@@ -168,7 +168,8 @@ class Verdict(NamedTuple):
     fatal: bool = False  # no other request of this run can do better
     truncated: bool = False  # a 2xx whose body did not arrive whole
     disconnected: bool = False  # the connection was closed before any reply
-    alien: bool = False  # not C1's API: a redirect, or a 2xx that is not JSON
+    alien: bool = False  # not C1's API: a redirect, a 2xx that is not JSON, a gateway's own refusal
+    missing: bool = False  # C1 itself, in its own words, says that there is no such app or connector
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def classify_reply(reply: Reply) -> Verdict:
     if status in _TRY_AGAIN:
         return Verdict(_REFUSED, message, status, request_id, retryable=True)
     if 400 <= status < 500 and status not in _GATEWAY_LOST:
-        return Verdict(_REFUSED, message, status, request_id)
+        return Verdict(_REFUSED, message, status, request_id, missing=status == 404 and _is_c1s(document))
     slow_down = status == 503 and wait is not None
     return Verdict(_AMBIGUOUS, message, status, request_id, retryable=True, throttled=slow_down, retry_after=wait)
 
@@ -197,6 +197,11 @@ def json_object(body: bytes) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _is_c1s(document: Mapping[str, object] | None) -> bool:
+    """Whether an error's body is C1's own: gRPC-gateway JSON. A gateway before it has words of its own."""
+    return document is not None and "code" in document and isinstance(document.get("message"), str)
 
 
 def _message(reply: Reply, document: Mapping[str, object] | None) -> str:
