@@ -18,9 +18,9 @@ from runner import __version__, trace, units
 from runner.api.client import Client
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import InterruptedRunError, OutageError, RunnerError, UsageError
-from runner.leasing import Undoing
 from runner.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.planning import Planner
+from runner.release import Undoing
 from runner.signals import Signals
 from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
@@ -162,6 +162,7 @@ def _planned_again(rows: Iterator[tuple[TargetRecord, tuple[float, float] | None
             before=row.before if uncertain else None,
             since=uncertain[0] if uncertain else None,
             till=uncertain[1] if uncertain else None,
+            span=row.span if uncertain else None,
         )
 
 

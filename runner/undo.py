@@ -8,8 +8,8 @@ from dataclasses import replace
 from runner import trace
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import ExitCode, UsageError
-from runner.leasing import Undoing
 from runner.model import Job, OperationName, RunResult
+from runner.release import Undoing
 from runner.run import client_of, locked, start_of
 from runner.stop import Stop
 from runner.store import RunRecord, Store

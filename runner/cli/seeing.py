@@ -24,7 +24,7 @@ from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
-from runner.model import Connector, Job, OperationName, Planned, Selection
+from runner.model import Connector, Job, OperationName, PauseKind, Planned, Selection
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
@@ -62,7 +62,7 @@ class Seen:
             return "running" if now.running else "error" if now.last_error else "active"
         if self.ours:
             return "paused by us"
-        return "paused by C1" if now.anomaly else "paused by others"
+        return "paused by C1" if now.kind is not PauseKind.DELIBERATE else "paused by others"
 
 
 _FIELDS = (

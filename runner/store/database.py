@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from runner.errors import StorageError, UsageError
-from runner.model import Outcome, Planned, Result
+from runner.model import Look, Outcome, Planned, Result
 from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
@@ -95,6 +95,16 @@ class Store:
     def leases(self, tenant: str, run: int) -> Leases:
         """The leases of one run on its tenant's connectors."""
         return Leases(self.connection, self.path, tenant, run)
+
+    def looks(self, tenant: str) -> frozenset[Look]:
+        """What stands beside the marks of our own pauses on a tenant."""
+        with storage_errors(self.path):
+            return records.looks(self.connection, tenant)
+
+    def sees_marks(self, tenant: str, reader: str) -> bool:
+        """Whether a credential was ever shown a pause on a tenant."""
+        with storage_errors(self.path):
+            return records.sees_marks(self.connection, tenant, reader)
 
     def holds(self, tenant: str) -> dict[tuple[str, str], Hold]:
         """What the runs known here have paused on a tenant, by (app id, connector id)."""
