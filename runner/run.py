@@ -26,7 +26,7 @@ from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart
-from runner.store.locks import lock, user_name
+from runner.store.locks import lock, user_name, window_lock
 from runner.targets import as_listed, with_state
 
 Value = TypeVar("Value")
@@ -59,6 +59,8 @@ async def run(job: Job, context: Context) -> RunResult:
             )
             plan = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
             start = start_of(job, context, run_id, started_at, whole=planner.whole)
+            if context.living is not None:
+                context.living.enter_context(window_lock(store.directory, run_id))
             journal = store.journal(start._replace(until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))

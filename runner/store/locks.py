@@ -74,11 +74,6 @@ def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bo
     return held is None
 
 
-def is_gone(pid: int, host: str) -> bool:
-    """Whether a process of this machine has ended for certain; its id may be another one's by now, which says no."""
-    return host == platform.node() and not _alive(pid)
-
-
 @contextmanager
 def window_lock(directory: Path, run_id: str) -> Iterator[None]:
     """Hold the lock which says that the window of run `run_id` lives, within the block; no child inherits it.
