@@ -17,7 +17,7 @@ from runner.execute import Contended, Executor
 from runner.model import STAYS, ConnectorState, Marks, Outcome, Planned, Result, epoch
 from runner.policy import CLOCK_SKEW, DANGER_TIME, LAST_LOOK, RECHECK_DELAYS
 from runner.stop import Stop
-from runner.store import Ending, Journal, Lease, Leases, RunRecord, Standing, Store
+from runner.store import Ending, Journal, Lease, Leases, RunRecord, Standing, Store, TargetRecord
 
 log = logging.getLogger(__name__)
 
@@ -198,10 +198,15 @@ class Undoing:
         """
         stays = 0
         for row in self._store.targets(undo):
-            if row.outcome in _OPEN:
+            if row.outcome in _OPEN and not _seen_active(row):  # a sync that goes on or fails keeps nothing paused
                 self._leases.settle(row.target, row.outcome, self._wall())
             stays += row.outcome is Outcome.SKIPPED and (row.detail or "").startswith(STAYS)
         return {**undo.counts, Outcome.SKIPPED: undo.counts[Outcome.SKIPPED] - stays}
+
+
+def _seen_active(row: TargetRecord) -> bool:
+    """Whether the last that was seen of a target of an undo is that it is not paused."""
+    return row.after is not None and not row.after.paused
 
 
 class Releaser:
