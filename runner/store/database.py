@@ -147,6 +147,12 @@ class Store:
         with storage_errors(self.path):
             leases.extend(self.connection, run.run, until, now)
 
+    def give_end(self, run: RunRecord, until: float, now: float) -> None:
+        """Let the pauses of a run end at a moment (epoch seconds), and with no command any more."""
+        self.extend(run, until, now)
+        with storage_errors(self.path):
+            self.connection.execute("UPDATE runs SET windowed = 0 WHERE run = ?", (run.run,))
+
     def undone_by(self, run: RunRecord) -> RunRecord:
         """The run whose pauses `run` ends."""
         if run.undoes is None:
