@@ -45,7 +45,7 @@ class Aftermath:
             await self._look_at_syncs(waiting)
         words = "the run ended" if self._stop.requested else f"{duration_text(seconds)} have passed"
         for row in waiting.values():
-            self._journal.verified(row.seq, Outcome.UNKNOWN, f"resumed; its sync had not ended when {words}", None)
+            self._journal.verified(row.seq, Outcome.UNKNOWN, f"resumed; its sync had not ended when {words}", row.after)
 
     async def _look_at_syncs(self, waiting: dict[tuple[str, str], TargetRecord]) -> None:
         """Take those from `waiting` whose sync has come to an end of some kind."""

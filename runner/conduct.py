@@ -7,7 +7,7 @@ and the account is written. Second signal, or the end of the grace: what is in f
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -89,6 +89,7 @@ class Context(NamedTuple):
     patience: int = 0  # signals that are only noted before one ends the run
     lock_wait: float = 0.0  # seconds to wait for another run of the same job to end
     windowed: bool = False  # a command runs while the pauses last
+    living: ExitStack | None = None  # of the window that this run opens: takes what says that it lives
     sync_wait: float | None = None  # seconds an undo waits at most for the syncs that it starts; None: not at all
     wall: Callable[[], float] = time.time
 

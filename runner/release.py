@@ -17,7 +17,7 @@ from runner.execute import Executor
 from runner.model import STAYS, ConnectorState, Mark, Marks, Outcome, Planned, Result
 from runner.policy import DANGER_TIME, LAST_LOOK, READ_LAG, RECHECK_DELAYS
 from runner.stop import Stop, now
-from runner.store import Ending, Lease, RunRecord, Store
+from runner.store import Ending, Lease, RunRecord, Store, TargetRecord
 
 _OPEN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 _FRESH = 5.0  # seconds until a lease is asked about again: others rely on its pause only much later
@@ -90,10 +90,15 @@ class Undoing:
         """
         stays = 0
         for row in self._store.targets(undo):
-            if row.outcome in _OPEN:
+            if row.outcome in _OPEN and not _seen_active(row):  # a sync that goes on or fails keeps nothing paused
                 self._leases.settle(row.target, row.outcome, self._wall())
             stays += row.outcome is Outcome.SKIPPED and (row.detail or "").startswith(STAYS)
         return {**undo.counts, Outcome.SKIPPED: undo.counts[Outcome.SKIPPED] - stays}
+
+
+def _seen_active(row: TargetRecord) -> bool:
+    """Whether the last that was seen of a target of an undo is that it is not paused."""
+    return row.after is not None and not row.after.paused
 
 
 class Absences:
@@ -237,7 +242,7 @@ class Releaser:
 
     async def _resume(self, planned: Planned) -> None:
         if planned.before is not None and not planned.before.paused and not self._believed(planned, planned.before):
-            self._executor.settle(planned, Result(Outcome.UNKNOWN, _INVISIBLE, after=planned.before))
+            self._executor.settle(planned, Result(Outcome.UNKNOWN, _INVISIBLE))
         elif planned.since is None and (result := self._executor.decide(planned)) is not None:
             self._executor.settle(planned, result)
         else:

@@ -9,7 +9,7 @@ Signals are heeded from the first pause to the last resume: they end the phase t
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -93,8 +93,8 @@ class Window:
         It is the command's own, or the pause's if there was none; and 4 when not everything could be resumed.
         Raises as `run.run`, as long as nothing was paused.
         """
-        with heed() as signals:
-            with self._desk.context(signals, windowed=True) as context:
+        with heed() as signals, ExitStack() as living:
+            with self._desk.context(signals, windowed=True, living=living) as context:
                 paused = await run(self._terms.job, context)
             keep = False
             try:

@@ -13,7 +13,7 @@ from runner.model import Look, Outcome, Planned, Result
 from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
-from runner.store.locks import exclusive, is_gone, under_way
+from runner.store.locks import exclusive, under_way, window_lives
 from runner.store.records import PaceSample, RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
@@ -137,7 +137,7 @@ class Store:
             and (run.job_name == holding or not under_way(self.directory, tenant, run.job_name, run.pid, run.host))
         ]
         ended = (run for run in pausing if run.windowed and run.finished_at is not None)
-        return cut_off + [run for run in ended if is_gone(run.pid, run.host)]
+        return cut_off + [run for run in ended if not window_lives(self.directory, run.run_id)]
 
     def close_abrupt(self, run: RunRecord, stopped: str, exit_code: int, now: float) -> None:
         """Write the end of a run that ended without one, when nothing of it is left to be done."""
@@ -156,6 +156,12 @@ class Store:
         """Move the end of a run's pauses (epoch seconds); an undo that was cut off does not end them any more."""
         with storage_errors(self.path):
             leases.extend(self.connection, run.run, until, now)
+
+    def give_end(self, run: RunRecord, until: float, now: float) -> None:
+        """Let the pauses of a run end at a moment (epoch seconds), and with no command any more."""
+        self.extend(run, until, now)
+        with storage_errors(self.path):
+            self.connection.execute("UPDATE runs SET windowed = 0 WHERE run = ?", (run.run,))
 
     def undone_by(self, run: RunRecord) -> RunRecord:
         """The run whose pauses `run` ends."""
