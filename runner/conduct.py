@@ -159,6 +159,7 @@ class Conduct:
                 resume_rate=job.limits.resume_rate,
                 streak=job.retry.missing_streak,
                 sees_pauses=context.store.sees_marks(tenant, reader),
+                c1s_own_too=context.include_anomalies,
             )
             return self._releaser
         if job.operation is OperationName.PAUSE:

@@ -14,7 +14,7 @@ from runner.api.client import Client
 from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Executor
-from runner.model import STAYS, ConnectorState, Mark, Marks, Outcome, Planned, Result
+from runner.model import STAYS, ConnectorState, Mark, Marks, Outcome, PauseKind, Planned, Result
 from runner.policy import DANGER_TIME, LAST_LOOK, READ_LAG, RECHECK_DELAYS
 from runner.stop import Stop, now
 from runner.store import Ending, Lease, RunRecord, Store, TargetRecord
@@ -42,10 +42,11 @@ class Undoing:
         self._asked: dict[int, float] = {}  # when the lease on a target was last asked about
         self.unclear: list[Planned] = []  # a request for their pause could still be on its way
 
-    def plan(self) -> list[Planned]:
+    def plan(self, *, left_too: bool = False) -> list[Planned]:
         """What the undone run still keeps paused: first what is uncertain, then what was paused last.
 
         At the end stands what has to wait: a pause that got no clear answer a short while ago holds up nothing else.
+        With `left_too` also what an earlier undo has left alone, because it was somebody else's by then.
         """
         now = self._wall()
 
@@ -54,7 +55,7 @@ class Undoing:
             group = 1 if unclear_at is None else 0 if unclear_at + DANGER_TIME <= now else 2
             return group, -planned.seq
 
-        held = self._store.held(self._undone)
+        held = self._store.held(self._undone) + (self._store.left(self._undone) if left_too else [])
         return [planned._replace(seq=seq) for seq, (planned, _) in enumerate(sorted(held, key=place))]
 
     def end(self, planned: Planned) -> Ending:
@@ -154,6 +155,7 @@ class Releaser:
         resume_rate: float,
         streak: int,
         sees_pauses: bool,
+        c1s_own_too: bool = False,
     ) -> None:
         self._executor = executor
         self._undoing = undoing
@@ -163,6 +165,7 @@ class Releaser:
         self._wall = wall
         self._streak = streak
         self._sees_pauses = sees_pauses
+        self._c1s_own_too = c1s_own_too
         self._absences = Absences(client)
         self._gone: list[Planned] = []  # as long as none was found that exists
         self._some_exist = False
@@ -241,12 +244,19 @@ class Releaser:
                 return state
 
     async def _resume(self, planned: Planned) -> None:
+        if self._overrides(planned):
+            planned = self._undoing.guarded(planned)
         if planned.before is not None and not planned.before.paused and not self._believed(planned, planned.before):
             self._executor.settle(planned, Result(Outcome.UNKNOWN, _INVISIBLE))
         elif planned.since is None and (result := self._executor.decide(planned)) is not None:
             self._executor.settle(planned, result)
         else:
             await self._executor.repeat(planned)
+
+    def _overrides(self, planned: Planned) -> bool:
+        """Whether this is a pause of C1's own, and such ones are to be resumed as well."""
+        state, kinds = planned.before, (PauseKind.ANOMALY, PauseKind.SYSTEM)
+        return self._c1s_own_too and state is not None and state.kind in kinds
 
     def _believed(self, planned: Planned, state: ConnectorState) -> bool:
         """Whether a connector that shows no pause has none: silence alone does not say so."""

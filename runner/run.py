@@ -3,6 +3,7 @@
 Everything a run does is in the store as it happens; what is returned is only how it ended.
 """
 
+import math
 import os
 import platform
 import signal
@@ -52,13 +53,14 @@ async def run(job: Job, context: Context) -> RunResult:
         for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
         stop = Stop()
+        recorded, job = job, _ending_with(job, until, context.wall())
         # Settings that cannot be used are found out before there is a run.
         async with client_of(job, context, stop) as client:
             planner = Planner(
                 job, client, stop, include_protected=context.include_protected, told=context.observer.listing
             )
             plan = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
-            start = start_of(job, context, run_id, started_at, whole=planner.whole)
+            start = start_of(recorded, context, run_id, started_at, whole=planner.whole)
             if context.living is not None:
                 context.living.enter_context(window_lock(store.directory, run_id))
             journal = store.journal(start._replace(until=until, windowed=context.windowed))
@@ -115,6 +117,14 @@ def end_of(job: Job, now: float, *, windowed: bool) -> float | None:
     if until <= now:
         raise UsageError(f"the window's end, {job.window.until}, is over already; nothing was sent")
     return until
+
+
+def _ending_with(job: Job, until: float | None, now: float) -> Job:
+    """The job with a deadline at the end of its pauses: nothing is paused later, nor waited for."""
+    if until is None:
+        return job
+    deadline = min(max(0.0, until - now), math.inf if job.limits.deadline is None else job.limits.deadline)
+    return replace(job, limits=replace(job.limits, deadline=deadline))
 
 
 @asynccontextmanager

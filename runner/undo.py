@@ -48,7 +48,7 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
     check_undoable(undone, tenant)
     async with locked(undone.job_name, context):
         undoing = Undoing(store, undone, context.wall)
-        plan = undoing.plan()
+        plan = undoing.plan(left_too=context.include_anomalies)
         if not plan:
             return None
         stop, run_id = Stop(), new_run_id(started_at)

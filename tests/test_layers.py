@@ -24,7 +24,7 @@ ROOMS = {
     "sandbox": "",  # the other side of the wire
     "window": "undo run conduct drain command signals store api stop units errors model policy",
     "undo": "run conduct release targets store trace stop errors model policy",
-    "command": "signals",
+    "command": "signals stop",
     "receipts": "decide store errors model policy",
     "planfile": "run preview conduct store units errors model policy",
     "run": "planning conduct release signals targets store api trace stop units errors model",

@@ -116,6 +116,11 @@ class Store:
         with storage_errors(self.path):
             return leases.held(self.connection, run.run)
 
+    def left(self, run: RunRecord) -> list[tuple[Planned, float | None]]:
+        """What an undo of a run has left alone because the pause was not that run's any more; as `held`."""
+        with storage_errors(self.path):
+            return leases.left(self.connection, run.run)
+
     def release_resumed(self, run: RunRecord, now: float) -> None:
         """After a run that resumed connectors by name: no earlier run wants these paused any more."""
         with storage_errors(self.path):

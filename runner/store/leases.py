@@ -248,9 +248,25 @@ def holds(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], 
 
 def held(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, float | None]]:
     """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
+    return _wanted(connection, run, HELD)
+
+
+def left(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, float | None]]:
+    """What an undo of a run has left alone because the pause was not that run's any more; as `held`."""
+    return _wanted(connection, run, _LEFT)
+
+
+_LEFT = f"""NOT {HELD} AND t.intent_at IS NOT NULL AND (
+    SELECT u.outcome = 'skipped' FROM targets u JOIN runs undo USING (run)
+    WHERE undo.undoes = t.run AND u.app_id = t.app_id AND u.connector_id = t.connector_id
+    ORDER BY undo.run DESC LIMIT 1)"""
+"""Whether the latest undo of a pause run has left its target `t` alone."""
+
+
+def _wanted(connection: sqlite3.Connection, run: int, which: str) -> list[tuple[Planned, float | None]]:
     rows = connection.execute(
         f"SELECT t.seq, t.app_id, t.connector_id, t.app_name, t.connector_name, {UNCLEAR_AT} "
-        f"FROM targets t JOIN runs r USING (run) WHERE t.run = ? AND {HELD} ORDER BY t.seq",
+        f"FROM targets t JOIN runs r USING (run) WHERE t.run = ? AND {which} ORDER BY t.seq",
         (run,),
     )
     return [
