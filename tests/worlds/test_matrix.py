@@ -1,0 +1,28 @@
+"""Window, undo and expire in worlds that differ from the one anybody imagines: each dial, and each two of them.
+
+In every cell everything of ours is resumed, or the exit code and the leases say that it is not; nothing foreign is
+touched. Where nothing stands in the way, all of it must succeed: to give up is right only where one has to.
+"""
+
+import os
+
+import pytest
+
+from tests.worlds.courses import COURSES, play
+from tests.worlds.dials import Dials, pairs, singles
+from tests.worlds.oracle import account, faults
+
+pytestmark = pytest.mark.anyio
+
+EVERY = os.environ.get("C1_RUNNER_TEST_WORLDS") == "all"
+"""Whether each two dials are played with every setting of both, and not with one."""
+
+CELLS = [(dials, course) for dials in (Dials(), *singles(), *pairs(every=EVERY)) for course in COURSES]
+
+
+@pytest.mark.parametrize(("dials", "course"), CELLS, ids=[f"{course}: {dials}" for dials, course in CELLS])
+async def test_everything_of_ours_is_resumed_or_told_and_nothing_foreign_is_touched(dials: Dials, course: str) -> None:
+    played = await play(dials, course)
+
+    wrong = faults(played)
+    assert not wrong, "\n".join([*wrong, account(played)])
