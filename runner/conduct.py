@@ -324,7 +324,7 @@ class Conduct:
     def _finished(self, planned: Planned, result: Result) -> None:
         self._watch.finished(result)
         if self._undoing is not None:
-            self._undoing.settle(planned, result.outcome)
+            self._undoing.settle(planned, result)
         self._client.turns.expect(self._watch.remaining if self._whole else None)
         self._context.observer.finished(planned, result)
 

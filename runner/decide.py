@@ -4,7 +4,19 @@ from collections.abc import Collection
 from enum import Enum
 from typing import NamedTuple
 
-from runner.model import ConnectorState, Look, Mark, OperationName, Outcome, PauseKind, Planned, Result, Span, epoch
+from runner.model import (
+    ConnectorState,
+    Look,
+    Mark,
+    Marks,
+    OperationName,
+    Outcome,
+    PauseKind,
+    Planned,
+    Result,
+    Span,
+    epoch,
+)
 from runner.operations import Operation
 from runner.pauses import looks_deliberate
 from runner.policy import CLOCKS_DISAGREE, DANGER_TIME
@@ -75,7 +87,7 @@ def decide(operation: Operation, planned: Planned, leave: Leave = LEAVE) -> Resu
 def _left_alone(planned: Planned, before: ConnectorState, leave: Leave) -> Result | None:
     """Why a paused connector is not to be resumed; None if it is."""
     if planned.marks is not None:
-        return None if planned.marks.cover(before) else Result(Outcome.SKIPPED, foreign(planned, before))
+        return None if planned.marks.cover(before) else not_ours(planned, planned.marks, before)
     if looks_deliberate(before, leave.looks):
         return None
     why = before.reason or before.category or "no reason given"
@@ -89,11 +101,14 @@ def _left_alone(planned: Planned, before: ConnectorState, leave: Leave) -> Resul
     return None
 
 
-def foreign(planned: Planned, state: ConnectorState) -> str:
-    """Why a paused connector is left alone that no pause of ours keeps so."""
+def not_ours(planned: Planned, marks: Marks, state: ConnectorState) -> Result:
+    """A paused connector is left alone that no pause of ours keeps so for certain."""
     by_name = f"`c1-runner resume {planned.target}` resumes it by name"
     if state.kind is PauseKind.ANOMALY:
-        return f"C1 paused it itself ({state.reason or state.category or 'no reason given'}): left alone"
-    if planned.marks is not None and not planned.marks.known and not planned.marks.spans:
-        return f"left alone: whose pause it is cannot be told, no mark of it is known; {by_name}"
-    return f"somebody else has paused it since ({state.paused_at or 'no time given'}): left alone; {by_name}"
+        why = f"C1 paused it itself ({state.reason or state.category or 'no reason given'}): left alone"
+    elif marks.undecided(state):
+        why = f"left alone: whose pause it is cannot be told, no mark of this run's own is known; {by_name}"
+        return Result(Outcome.SKIPPED, why, undecided=True)
+    else:
+        why = f"somebody else has paused it since ({state.paused_at or 'no time given'}): left alone; {by_name}"
+    return Result(Outcome.SKIPPED, why)

@@ -19,7 +19,7 @@ from runner.api.client import Client
 from runner.api.retry import is_retryable, persist, retrying, until_spent
 from runner.api.turn import Tally
 from runner.cadence import Cadence
-from runner.decide import LEAVE, Leave, Timing, decide, foreign, receipt, timing
+from runner.decide import LEAVE, Leave, Timing, decide, not_ours, receipt, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.model import (
     UNCLEAR,
@@ -311,7 +311,8 @@ class Executor:
             raise _Settled(self._result(course, Outcome.CHANGED, "the reply was lost; a read shows a new sync running"))
         marks = course.planned.marks
         if marks is not None and not marks.cover(state):
-            raise _Settled(self._result(course, Outcome.SKIPPED, foreign(course.planned, state)))
+            left = not_ours(course.planned, marks, state)
+            raise _Settled(self._result(course, left.outcome, left.detail)._replace(undecided=left.undecided))
 
     async def _look_again_and_again(self, course: Course) -> None:
         """The last reads before a failure is called one: several, for reads may lag behind writes."""

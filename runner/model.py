@@ -196,6 +196,7 @@ class Result(NamedTuple):
     waited: float = 0.0  # seconds it was held back by the tenant's limit: for a turn, or as a 429 asked
     receipt: Mark | None = None  # the mark of the pause, if it is for certain the one that was asked for
     span: Span | None = None  # when the request can have taken effect, in the tenant's time
+    undecided: bool = False  # left alone because it cannot be told whose pause it is: it is still held
 
 
 class RunResult(NamedTuple):

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from runner.policy import CLOCKS_DISAGREE, DANGER_TIME
+
 _WORDS = re.compile(r"[a-z]+").findall
 _NO_WORDS = frozenset({"sync", "status", "disabled", "category", "unspecified", "by", "the"})
 _BY_CHECK = re.compile(r"anomal|threshold|drop|bad.?sync|no.?data|suspicious", re.IGNORECASE).search
@@ -128,12 +130,14 @@ class Span(NamedTuple):
 class Marks(NamedTuple):
     """How the pauses that this tool made of one connector are known again: by mark, or by their time.
 
-    `spans` stand for pauses whose mark was never read. `looks` is what our pauses look like on this tenant.
+    `spans` stand for pauses whose mark was never read. `looks` is what our pauses look like on this tenant. `unread`
+    says that a pause is wanted of which no mark is known.
     """
 
     known: tuple[Mark, ...] = ()
     spans: tuple[Span, ...] = ()
     looks: frozenset[Look] = frozenset()
+    unread: bool = False
 
     def cover(self, state: ConnectorState) -> bool:
         """Whether the pause that `state` shows is one of these, and still what it was."""
@@ -146,6 +150,10 @@ class Marks(NamedTuple):
         at = epoch(state.paused_at)
         return at is not None and any(self._made_in(span, at, state) for span in self.spans)
 
+    def undecided(self, state: ConnectorState) -> bool:
+        """Whether a pause that these do not cover could be ours all the same: nothing says for certain it is not."""
+        return self.unread and not (self.spans and all(_far_from(span, state.paused_at) for span in self.spans))
+
     def _made_in(self, span: Span, at: float, state: ConnectorState) -> bool:
         if not span.begin <= at <= span.end or state.checked_by_c1:
             return False
@@ -157,6 +165,13 @@ class Marks(NamedTuple):
 def looks_deliberate(state: ConnectorState, looks: Iterable[Look] = ()) -> bool:
     """Whether a pause looks like somebody's wish: by C1's words, or because our own pauses look the same here."""
     return state.kind is PauseKind.DELIBERATE or (state.look in looks and not state.checked_by_c1)
+
+
+def _far_from(span: Span, mark: str | None) -> bool:
+    """Whether a pause was made at another time for certain, however clocks and requests are off."""
+    at = epoch(mark)
+    latest = span.end if span.accepted else span.end + DANGER_TIME
+    return at is not None and not span.begin - CLOCKS_DISAGREE <= at <= latest
 
 
 def _words(text: str | None) -> set[str]:

@@ -75,8 +75,9 @@ class Undoing:
         self._asked[planned.seq] = now
         return None if ending.left_to is None else left_to(ending.left_to, contradicted=ending.contradicted)
 
-    def settle(self, planned: Planned, outcome: Outcome) -> None:
-        """A target of the undo has its outcome."""
+    def settle(self, planned: Planned, result: Result) -> None:
+        """A target of the undo has its outcome; what cannot be told to be somebody else's is held on."""
+        outcome = Outcome.UNKNOWN if result.undecided else result.outcome
         self._leases.settle(planned.target, outcome, self._wall())
 
     def guarded(self, planned: Planned) -> Planned:

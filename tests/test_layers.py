@@ -58,7 +58,7 @@ ROOMS = {
     "units": "model policy",
     "errors": "model",
     "model": "pauses policy",
-    "pauses": "",
+    "pauses": "policy",
     "policy": "",
     "__init__": "",  # the version; every room may read it
 }

@@ -340,6 +340,7 @@ def _marks(leases: Iterable[Lease], looks: frozenset[Look]) -> Marks:
         tuple(dict.fromkeys(mark for lease in found for mark in lease.marks)),
         tuple(lease.span for lease in found if lease.span is not None),
         looks,
+        any(lease.held and not lease.marks for lease in found),
     )
 
 
