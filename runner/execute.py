@@ -64,7 +64,7 @@ class Course:
     ambiguous: bool = False  # a request may have taken effect
     unclear_at: float | None = None  # when the latest such request was given up, epoch seconds
     noted_at: float = 0.0  # when a request was last noted durably, loop time
-    first_sent: float | None = None  # when the first request left, loop time
+    first_sent: float | None = None  # when the first request left that may have had effect, loop time
     last_sent: float = 0.0  # and the latest one
     read: ConnectorState | None = None  # the latest read since then
     not_before: float = 0.0  # loop time until which the tenant asked to leave this target alone
@@ -294,12 +294,13 @@ class Executor:
         """At the last moment before a request leaves: raises `_Settled` if it must not."""
         moment = now()
         if moment - course.noted_at > NOTED_EVERY:
-            first = course.first_sent is None and course.planned.span is None
+            first = not course.ambiguous and course.planned.span is None
             self._journal.under_way(course.planned, self._wall(), self._ahead(course), first=first)
             course.noted_at = moment
         if self._sending is not None and (why := self._sending(course.planned)) is not None:
             raise _Settled(self._result(course, Outcome.SKIPPED, why))
-        course.first_sent = moment if course.first_sent is None else course.first_sent
+        if course.first_sent is None or not course.ambiguous:  # what was refused, or never sent, had no effect
+            course.first_sent = moment
         course.last_sent = moment
 
     async def _look(self, course: Course) -> None:

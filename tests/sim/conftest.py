@@ -109,6 +109,7 @@ class OpenBench(Protocol):
         tls: ssl.SSLContext | None = None,
         keep_alive: float = 75.0,
         desk: TokenDesk | None = None,
+        ahead: float = 0.0,
     ) -> AbstractAsyncContextManager[Bench]:
         """The same in types."""
 
@@ -129,11 +130,16 @@ def bench(store: Store) -> OpenBench:
 
 @asynccontextmanager
 async def open_tenant(
-    population: Population | Pairs, faults: str = "", behaviour: Behaviour | None = None, **server: Any
+    population: Population | Pairs,
+    faults: str = "",
+    behaviour: Behaviour | None = None,
+    *,
+    ahead: float = 0.0,
+    **server: Any,
 ) -> AsyncIterator[SandboxServer]:
-    """A sandbox server on the virtual clock."""
+    """A sandbox server on the virtual clock, or with a clock that is so many seconds ahead of it."""
     known = of_pairs(population) if isinstance(population, list) else population
-    tenant = Tenant(known, behaviour=behaviour, clock=wall)
+    tenant = Tenant(known, behaviour=behaviour, clock=lambda: wall() + ahead)
     parsed = Faults.parse(faults) if faults else Faults()
     async with SandboxServer(tenant, parsed, **server) as opened:
         yield opened
