@@ -359,6 +359,7 @@ class Executor:
             after=course.read,
             unclear_at=course.unclear_at,
             waited=course.tally.waited,
+            verdict=shown,
         )
 
 
