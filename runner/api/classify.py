@@ -35,6 +35,9 @@ _TRY_AGAIN = frozenset({409, 425})
 _GATEWAY_LOST = frozenset({408, 499})
 """Seen from C1 when a reply came too late: the request may have been handled."""
 
+_GATEWAYS_EXCERPT = 200
+"""Characters of a gateway's page that are quoted: most of it is markup."""
+
 _NOT_C1S = "something before C1 answered (a gateway, WAF or proxy), so this is about neither roles nor ids"
 
 
@@ -108,7 +111,7 @@ def _alien(told: Verdict, reply: Reply) -> Verdict:
     """
     words = f"HTTP {told.status} ({_kind(reply)}): {_NOT_C1S}"
     if said := _said(reply, None):
-        words += f": {said}"
+        words += f": {said if len(said) <= _GATEWAYS_EXCERPT else said[: _GATEWAYS_EXCERPT - 1] + '…'}"
     return told._replace(message=words, retryable=told.retryable or told.status == 404, alien=True)
 
 
@@ -200,7 +203,7 @@ def is_c1s(document: Mapping[str, object] | None) -> bool:
 
 def _kind(reply: Reply) -> str:
     """What the body is, as far as its headers tell."""
-    kind = reply.quote(reply.headers.get("content-type") or "no content type")
+    kind = reply.quote(reply.headers.get("content-type") or "no content type")[:80]
     return f"{kind}, compressed as {reply.quote(reply.packed)} unasked" if reply.packed else kind
 
 

@@ -154,7 +154,7 @@ class Client:
         while True:
             query = {"page_size": str(PAGE_SIZE)} | ({"page_token": token} if token else {})
             document = await self._page(url.with_query(query), app_id)
-            page: list[JsonObject] = document.get("list") or []
+            page = [row for row in document.get("list") or () if isinstance(row, dict)]
             token = document.get("nextPageToken") or ""
             yield page, bool(token)
             if not token:

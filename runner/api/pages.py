@@ -40,9 +40,9 @@ def check_page(document: JsonObject, app_id: str | None = None) -> None:
         raise strange("the answer holds no list")
     if not isinstance(token, str | None):
         raise strange("the answer's nextPageToken is no text")
+    if listed and not any(isinstance(row, dict) for row in listed):
+        raise strange("the list holds no objects")
     for row in listed or ():
-        if not isinstance(row, dict):
-            raise strange("the list holds something else than objects")
         if app_id is not None and _connector(row).get("appId") not in (None, "", app_id):
             raise strange("the answer is about another app")
 

@@ -46,11 +46,11 @@ def moment(date: str | None) -> float | None:
 
 
 def _seconds(text: str | None, headers: Mapping[str, str], now: float | None) -> float:
-    """Seconds from now on, of a list of them the most; infinite if beyond any sense, NaN if unreadable."""
+    """Seconds from now on, of a list of them the most; NaN if it cannot be read, or is beyond any sense."""
     text = (text or "")[:_LONGEST_TEXT]
     numbers = [float(found[1]) for part in text.split(",") if (found := _NUMBER(part))]
     asked = _moment_in(max(numbers)) if numbers else moment(text)
-    if asked is None or asked == math.inf:
+    if asked is None:
         return max(numbers, default=math.nan)
     return _until(asked, moment(headers.get("date")), now)
 
@@ -60,11 +60,11 @@ def _moment_in(number: float) -> float | None:
     for _ in range(3):
         number = number / 1000 if number >= _EPOCHS_TO else number
     if number >= _EPOCHS_TO:
-        return math.inf
+        return math.nan
     return number if number >= _EPOCHS_FROM else None
 
 
 def _until(asked: float, date: float | None, now: float | None) -> float:
     if date is not None:
         return asked - date
-    return math.nan if now is None else min(asked - now, BLIND_WAIT)
+    return math.nan if now is None or math.isnan(asked) else min(asked - now, BLIND_WAIT)

@@ -355,7 +355,7 @@ async def test_an_empty_listing_holds_nothing(body: dict[str, object]) -> None:
         {"list": 5},
         {"list": False},
         {"list": [None]},
-        {"list": [{"connector": {"id": "con1"}}, "x"]},
+        {"list": [None, 5, "x", []]},
         {"list": [], "nextPageToken": 5},
         {"list": [], "nextPageToken": ["p2"]},
     ],

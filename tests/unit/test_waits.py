@@ -46,15 +46,15 @@ def test_a_wait_is_read_as_seconds_or_as_a_date_against_the_replys_own_clock(val
     [
         "", "0", "-1", "-0", "nan", "NaN", "inf", "-inf", "infinity", "1e400", "soon", "1 minute", "0x10", "300ms", "٣",
         "1_0", "1;2", "Mon, 23 Nov 2026 17:00:00 GMT", "Mon, 23 Nov 2026 16:59:59 GMT", "Mon, 32 Nov 2026 17:00:00 GMT",
-        "Mon, 23 Nov 99999 17:00:00 GMT", "\x00",
+        "9" * 30, "9" * 900, "99999999999999999999", "Mon, 23 Nov 99999 17:00:00 GMT", "\x00",
     ],
 )  # fmt: skip
 def test_a_wait_that_makes_no_sense_is_no_wait(value: str) -> None:
     assert retry_after({"retry-after": value, "date": DATE}) is None
 
 
-@pytest.mark.parametrize("value", ["9" * 12, "9" * 30, "9" * 900, "Fri, 31 Dec 9999 23:59:59 -2359", "99999999999999"])
-def test_an_absurd_wait_is_as_long_as_any_can_be(value: str) -> None:
+@pytest.mark.parametrize("value", ["100000", "99999999", "99999999999", "Fri, 31 Dec 9999 23:59:59 -2359"])
+def test_a_wait_of_more_than_a_day_is_as_long_as_any_can_be(value: str) -> None:
     assert retry_after({"retry-after": value, "date": DATE}) == LONGEST_WAIT
 
 
