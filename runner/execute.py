@@ -385,6 +385,7 @@ class Executor:
             waited=course.tally.waited,
             receipt=self._receipt(course, outcome),
             span=self._span(course, accepted=outcome is Outcome.CHANGED and course.read is None),
+            verdict=shown,
         )
 
     def _receipt(self, course: Course, outcome: Outcome) -> Mark | None:

@@ -98,7 +98,8 @@ class Verdict(NamedTuple):
     throttled: bool = False  # the tenant asks to slow down: waiting, not failure
     retry_after: float | None = None  # seconds the tenant asks for
     token_rejected: bool = False  # 401: the token, not the request, is the matter
-    forbidden: bool = False  # 403: this credential may not do this
+    forbidden: bool = False  # 403 in C1's own words: this credential may not do this to this connector
+    lacks_permission: bool = False  # and C1 names a permission that it lacks: it may do this to no connector
     fatal: bool = False  # no other request of this run can do better
     truncated: bool = False  # a 2xx whose body did not arrive whole
     disconnected: bool = False  # the connection was closed before any reply
@@ -197,6 +198,7 @@ class Result(NamedTuple):
     receipt: Mark | None = None  # the mark of the pause, if it is for certain the one that was asked for
     span: Span | None = None  # when the request can have taken effect, in the tenant's time
     undecided: bool = False  # left alone because it cannot be told whose pause it is: it is still held
+    verdict: Verdict | None = None  # what the last reply meant, for those who watch the run
 
 
 class RunResult(NamedTuple):

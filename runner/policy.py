@@ -100,6 +100,19 @@ PAGE_BYTES = 16 * 1024 * 1024
 PAGE_SIZE = 100
 """Rows asked for per page, the most C1 gives (SearchAppsRequest.pageSize)."""
 
+BARREN_PAGES = 10
+"""Pages of a listing in a row that show nothing new, though each names a next one: so many end it as an error.
+Not fewer: what a credential may not see may be left out of pages that are made up before."""
+
+LONGEST_WAIT = 86_400.0
+"""Seconds: a header that asks for more is taken to ask for this, or where it is a hint alone, not to be meant."""
+
+BLIND_WAIT = 60.0
+"""Seconds waited at most until a moment that only this machine's clock can tell: it may be wrong."""
+
+QUOTA_WAIT = 60.0
+"""Seconds that a hint of the rate limit may keep everybody from sending; then one request finds out."""
+
 TOKEN_LEEWAY = 60.0
 """A token is renewed this many seconds before it ends, or at four fifths of a shorter life."""
 

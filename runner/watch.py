@@ -1,11 +1,9 @@
 """What the outcomes of a run say about the run: too many failures, or a credential that may do nothing."""
 
 from runner.errors import ExitCode
-from runner.model import Job, Outcome, Result
+from runner.model import Job, Outcome, Result, Verdict
 from runner.policy import Share
 from runner.stop import Stop
-
-_FORBIDDEN, _MISSING = 403, 404
 
 
 class Watch:
@@ -18,8 +16,8 @@ class Watch:
         self._finished = 0
         self._failures = 0
         self._failures_before = 0  # in the waves that are through
-        self._statuses: set[int] = set()  # of what was answered so far
         self._answered = 0
+        self._forbidden = self._powerless = self._missing = self._alien = 0  # of those
 
     @property
     def remaining(self) -> int:
@@ -32,17 +30,25 @@ class Watch:
         if result.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             self._failures += 1
             self._check_threshold()
-        if result.http_status is None:
-            return
+        if result.verdict is not None and result.verdict.status is not None:
+            self._count(result.verdict)
+
+    def _count(self, verdict: Verdict) -> None:
+        """One more target got an answer; the first ones may say that no other will do better."""
         self._answered += 1
-        self._statuses.add(result.http_status)
-        if self._answered == self._job.retry.forbidden_streak:
-            self._check_forbidden()
-        if self._answered == self._job.retry.missing_streak and self._statuses == {_MISSING}:
-            words = f"none of the first {self._answered} connectors exists: check the ids, and whose tenant this is"
+        self._forbidden += verdict.forbidden
+        self._powerless += verdict.lacks_permission
+        self._missing += verdict.missing
+        self._alien += verdict.alien
+        policy, answered = self._job.retry, self._answered
+        if answered == self._powerless == policy.forbidden_streak:
+            self._forbid()
+        if answered == self._missing == policy.missing_streak:
+            words = f"none of the first {answered} connectors exists: check the ids, and whose tenant this is"
             self._stop.request(words, ExitCode.STOPPED)
-        if self._answered == 1 and 300 <= result.http_status < 400:
-            self._stop.request(f"this is not C1's API: {result.error}", ExitCode.STOPPED)
+        redirected = answered == 1 and 300 <= (verdict.status or 0) < 400
+        if redirected or answered == self._alien == policy.alien_streak:
+            self._stop.request(f"what answers is not C1's API: {verdict.message}", ExitCode.STOPPED)
 
     def wave_ended(self, number: int, size: int) -> None:
         """A wave of `size` targets is through: too many failures in it keep the next one from starting.
@@ -57,15 +63,16 @@ class Watch:
 
     def drained(self) -> None:
         """Everything was tried: if each request was forbidden, that is the credential's fault."""
-        self._check_forbidden()
+        if 0 < self._answered == self._forbidden:
+            self._forbid()
 
-    def _check_forbidden(self) -> None:
-        if self._statuses == {_FORBIDDEN}:
-            self._stop.request(
-                f"this credential may not {self._job.operation} connectors (403 for each of {self._answered}); "
-                "it takes the Super Administrator or Connector Administrator role",
-                ExitCode.ACCESS,
-            )
+    def _forbid(self) -> None:
+        self._stop.request(
+            f"this credential may not {self._job.operation} connectors (403 for each of {self._answered}); "
+            "it takes the Super Administrator or Connector Administrator role; "
+            "an Application Administrator may do so for their own connectors alone",
+            ExitCode.ACCESS,
+        )
 
     def _check_threshold(self) -> None:
         limit = self._job.limits.max_failures

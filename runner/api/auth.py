@@ -57,8 +57,8 @@ class TokenSource(Protocol):
     def accepted(self, token: Token) -> None:
         """The tenant took `token`."""
 
-    def rejected(self, token: Token, message: str) -> None:
-        """The tenant answered 401 to `token`; raises `AccessError` when another one cannot help."""
+    def rejected(self, token: Token, message: str, *, alien: bool = False) -> None:
+        """The answer to `token` was 401, an `alien` one if it is not C1's; `AccessError` when no other can help."""
 
     def unjudged(self, token: Token) -> None:
         """The request that carried `token` got no answer, or was never sent."""
@@ -81,8 +81,10 @@ class FixedToken:
     def accepted(self, token: Token) -> None:
         """Nothing to learn."""
 
-    def rejected(self, token: Token, message: str) -> None:  # noqa: ARG002
+    def rejected(self, token: Token, message: str, *, alien: bool = False) -> None:  # noqa: ARG002
         """Raises `AccessError`."""
+        if alien:
+            raise AccessError(f"what refuses CONDUCTORONE_ACCESS_TOKEN is not C1's API: {message}")
         raise AccessError(f"the tenant refuses CONDUCTORONE_ACCESS_TOKEN ({message}); get a new token")
 
     def unjudged(self, token: Token) -> None:
@@ -140,7 +142,7 @@ class SharedToken:
             self._rejections = 0
             self._judge()
 
-    def rejected(self, token: Token, message: str) -> None:
+    def rejected(self, token: Token, message: str, *, alien: bool = False) -> None:
         """Drop `token` if it is the current one; raise `AccessError` when fresh ones are refused, too."""
         if token not in (self._current, self._probe):
             return
@@ -148,8 +150,11 @@ class SharedToken:
             self._current = None
         self._rejections += 1
         self._judge()
-        if self._rejections >= self._policy.rejected_tokens:
-            raise AccessError(f"{self._tenant} refuses even fresh tokens ({message}); is the credential revoked?")
+        if self._rejections < self._policy.rejected_tokens:
+            return
+        if alien:
+            raise AccessError(f"what refuses the tokens of {self._tenant} is not C1's API: {message}")
+        raise AccessError(f"{self._tenant} refuses even fresh tokens ({message}); is the credential revoked?")
 
     def unjudged(self, token: Token) -> None:
         """Let another request try a token on probation."""

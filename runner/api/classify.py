@@ -6,16 +6,14 @@ without a clear answer is ambiguous, never failed.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import aiohttp
 
+from runner.api.waits import retry_after
 from runner.model import AttemptClass, Verdict
 
 _NOT_SENT, _REFUSED = AttemptClass.NOT_SENT, AttemptClass.REFUSED
@@ -25,7 +23,9 @@ EXCERPT = 300
 """Characters of a reply that an error message quotes at most."""
 
 _REQUEST_ID = re.compile(r"\(request-id: ([^)]{1,100})\)")
-_DIGITS = re.compile(r"\s*[0-9]{1,12}(\.[0-9]{1,9})?\s*").fullmatch
+_PERMISSION = re.compile(r"missing permission/", re.IGNORECASE).search
+"""What C1 writes where the credential lacks a permission, whatever it is used on."""
+
 _USERINFO = re.compile(r"://[^\s/@]+@")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff]+")
 _UNSUPPORTED = frozenset({405, 411, 415, 501})
@@ -34,6 +34,11 @@ _UNSUPPORTED = frozenset({405, 411, 415, 501})
 _TRY_AGAIN = frozenset({409, 425})
 _GATEWAY_LOST = frozenset({408, 499})
 """Seen from C1 when a reply came too late: the request may have been handled."""
+
+_GATEWAYS_EXCERPT = 200
+"""Characters of a gateway's page that are quoted: most of it is markup."""
+
+_NOT_C1S = "something before C1 answered (a gateway, WAF or proxy), so this is about neither roles nor ids"
 
 
 class Reply(NamedTuple):
@@ -45,6 +50,7 @@ class Reply(NamedTuple):
     truncated: bool = False  # the connection ended before the body did
     too_large: bool = False  # the body was longer than we read
     secrets: tuple[str, ...] = ()  # what was sent and must not be quoted
+    packed: str = ""  # the compression that the body still has, though none was asked for
 
     def __repr__(self) -> str:
         return f"<Reply {self.status}, {len(self.body)} bytes>"
@@ -63,34 +69,50 @@ def _spelled(secret: str) -> re.Pattern[str]:
     return re.compile("".join(characters).replace("(?:/|", r"(?:\\?/|"), re.IGNORECASE)
 
 
-def classify_reply(reply: Reply) -> Verdict:
-    """The meaning of a reply to a request that changes something, or to a read."""
+def classify_reply(reply: Reply, now: float | None = None) -> Verdict:
+    """The meaning of a reply to a request that changes something, or to a read.
+
+    `now` is the local clock in seconds since the epoch, for a wait until a moment in a reply that has no Date.
+    """
     status = reply.status
     if 200 <= status < 300:
         return _success(reply)
     document = json_object(reply.body)
-    message, request_id = _message(reply, document), _request_id(reply, document)
-    wait = retry_after(reply.headers)
+    wait = retry_after(reply.headers, now)
+    told = Verdict(_AMBIGUOUS, _message(reply, document), status, _request_id(reply, document))
     if 300 <= status < 400:
         place = reply.quote(reply.headers.get("location", "nowhere"))
-        words = f"redirected to {place} (not followed): check the tenant's address"
-        return Verdict(_AMBIGUOUS, words, status, request_id, alien=True)
-    if status == 401:
-        return Verdict(_REFUSED, message, status, request_id, token_rejected=True)
-    if status == 403:
-        return Verdict(_REFUSED, message, status, request_id, forbidden=True)
+        return told._replace(message=f"redirected to {place} (not followed): check the tenant's address", alien=True)
     if status == 407:
-        return Verdict(_NOT_SENT, f"the proxy asks for credentials: {message}", status, request_id, fatal=True)
+        words = f"the proxy asks for credentials: {told.message}"
+        return told._replace(attempt=_NOT_SENT, message=words, fatal=True)
     if status == 429:
-        return Verdict(_REFUSED, message, status, request_id, retryable=True, throttled=True, retry_after=wait)
-    if status in _UNSUPPORTED:
-        return Verdict(_REFUSED, message, status, request_id, fatal=True)
-    if status in _TRY_AGAIN:
-        return Verdict(_REFUSED, message, status, request_id, retryable=True)
+        return told._replace(attempt=_REFUSED, retryable=True, throttled=True, retry_after=wait)
     if 400 <= status < 500 and status not in _GATEWAY_LOST:
-        return Verdict(_REFUSED, message, status, request_id, missing=status == 404 and _is_c1s(document))
-    slow_down = status == 503 and wait is not None
-    return Verdict(_AMBIGUOUS, message, status, request_id, retryable=True, throttled=slow_down, retry_after=wait)
+        told = told._replace(attempt=_REFUSED, retryable=status in _TRY_AGAIN, token_rejected=status == 401)
+        return _refused(told, document) if is_c1s(document) else _alien(told, reply)
+    if status in _UNSUPPORTED:
+        return told._replace(attempt=_REFUSED, fatal=True)
+    return told._replace(retryable=True, throttled=status == 503 and wait is not None, retry_after=wait)
+
+
+def _refused(told: Verdict, document: Mapping[str, object] | None) -> Verdict:
+    """A refusal in C1's own words."""
+    forbidden = told.status == 403
+    lacking = forbidden and document is not None and _PERMISSION(str(document.get("message"))) is not None
+    fatal, missing = told.status in _UNSUPPORTED, told.status == 404
+    return told._replace(forbidden=forbidden, lacks_permission=lacking, fatal=fatal, missing=missing)
+
+
+def _alien(told: Verdict, reply: Reply) -> Verdict:
+    """A refusal in other words than C1's: it says nothing of the connector or the credential.
+
+    A gateway answers 404 while what is behind it is started anew, so that one may pass.
+    """
+    words = f"HTTP {told.status} ({_kind(reply)}): {_NOT_C1S}"
+    if said := _said(reply, None):
+        words += f": {said if len(said) <= _GATEWAYS_EXCERPT else said[: _GATEWAYS_EXCERPT - 1] + '…'}"
+    return told._replace(message=words, retryable=told.retryable or told.status == 404, alien=True)
 
 
 def _success(reply: Reply) -> Verdict:
@@ -109,8 +131,8 @@ def _success(reply: Reply) -> Verdict:
     if document is None:
         if not reply.body and json_type and not reply.truncated:
             return Verdict(_APPLIED, "empty reply", status, request_id)
-        kind = reply.quote(reply.headers.get("content-type", "no content type"))
-        return Verdict(_AMBIGUOUS, f"not an answer of C1's API ({kind})", status, request_id, True, alien=True)
+        words = f"not an answer of C1's API ({_kind(reply)})"
+        return Verdict(_AMBIGUOUS, words, status, request_id, True, alien=True)
     if (document.get("code") and "message" in document) or document.get("error"):
         return Verdict(_AMBIGUOUS, _message(reply, document), status, request_id, retryable=True)
     return Verdict(_APPLIED, "ok", status, request_id)
@@ -163,31 +185,6 @@ def classify_failure(error: BaseException) -> Verdict:
     return Verdict(_AMBIGUOUS, f"the connection broke: {text}", retryable=True)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server asks to wait (RFC 9110 section 10.2.3), None if it says nothing usable.
-
-    A date counts from the reply's own Date, so a wrong local clock does no harm.
-    """
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    seconds = float(value) if _DIGITS(value) else _seconds_until(value, headers.get("date"))
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
-
-
-def _seconds_until(date: str, now: str | None) -> float:
-    try:
-        return (_utc(date) - _utc(now or "")).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return math.nan
-
-
-def _utc(date: str) -> datetime:
-    """An HTTP date; the oldest of its three forms names no zone (RFC 9110 section 5.6.7)."""
-    moment = parsedate_to_datetime(date)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
 def json_object(body: bytes) -> dict[str, object] | None:
     """The JSON object in a body, or None if it is anything else."""
     if body == b"{}":  # what C1 answers, nearly always
@@ -199,17 +196,27 @@ def json_object(body: bytes) -> dict[str, object] | None:
     return document if isinstance(document, dict) else None
 
 
-def _is_c1s(document: Mapping[str, object] | None) -> bool:
+def is_c1s(document: Mapping[str, object] | None) -> bool:
     """Whether an error's body is C1's own: gRPC-gateway JSON. A gateway before it has words of its own."""
     return document is not None and "code" in document and isinstance(document.get("message"), str)
 
 
+def _kind(reply: Reply) -> str:
+    """What the body is, as far as its headers tell."""
+    kind = reply.quote(reply.headers.get("content-type") or "no content type")[:80]
+    return f"{kind}, compressed as {reply.quote(reply.packed)} unasked" if reply.packed else kind
+
+
 def _message(reply: Reply, document: Mapping[str, object] | None) -> str:
+    text = _said(reply, document)
+    return f"HTTP {reply.status}: {text}" if text else f"HTTP {reply.status}"
+
+
+def _said(reply: Reply, document: Mapping[str, object] | None) -> str:
     text = document.get("message") if document else None
     if not isinstance(text, str):
-        text = reply.body[: EXCERPT * 4].decode("utf-8", "replace")
-    text = reply.quote(_REQUEST_ID.sub("", text))
-    return f"HTTP {reply.status}: {text}" if text else f"HTTP {reply.status}"
+        text = "" if reply.packed else reply.body[: EXCERPT * 4].decode("utf-8", "replace")
+    return reply.quote(_REQUEST_ID.sub("", text))
 
 
 def _request_id(reply: Reply, document: Mapping[str, object] | None) -> str | None:

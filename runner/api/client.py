@@ -12,13 +12,13 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import anyio
 from tenacity import AsyncRetrying
 from yarl import URL
 
-from runner.api import rows
+from runner.api import pages, rows
 from runner.api.auth import FixedToken, SharedToken, Token, TokenSource
 from runner.api.classify import Reply, classify_reply, json_object
 from runner.api.mint import Mint
@@ -28,7 +28,7 @@ from runner.api.tenant_time import TenantTime
 from runner.api.transport import Transport
 from runner.api.turn import Tally, Turns
 from runner.errors import ApiError
-from runner.model import AttemptClass, Connector, Target, Verdict, is_id
+from runner.model import AttemptClass, Connector, JsonObject, Target, Verdict, is_id
 from runner.operations import Operation
 from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
 from runner.settings import AccessToken, Settings
@@ -75,10 +75,11 @@ class Client:
         if isinstance(settings.credential, AccessToken):
             self._tokens = FixedToken(settings.credential)
         else:
-            mint = Mint(settings, settings.credential, self._dated, wall)
+            mint = Mint(settings, settings.credential, self._exchange, wall)
             self._tokens = SharedToken(self.turns.minting(mint), settings.tenant, self._retry, stop, wall)
         self._concurrency = limits.concurrency
         self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
+        self._wall = wall
         self.total = Tally()
         self._told: list[float] = []  # when each request that was told to wait goes on, on the loop's clock
         self._stack = AsyncExitStack()
@@ -117,24 +118,27 @@ class Client:
         """
         url = self._connector_url(target, f"/{operation.segment}")
         try:
-            _, verdict = await self._send(_Request("POST", url, b"{}", sending=sending), tally)
+            reply, verdict = await self._send(_Request("POST", url, b"{}", sending=sending), tally)
         except ApiError as error:
             return error.verdict
+        if verdict.attempt is AttemptClass.APPLIED and pages.answers_a_read(json_object(reply.body)):
+            self._transport.distrust()
+            return pages.strange("the answer is one to another request").verdict
         return verdict
 
     async def connector(self, target: Target) -> Connector:
         """Read one connector, with retries; raises `ApiError` (with status 404 if there is none)."""
         url = self._connector_url(target)
-        document = await self._read(url)
+        document = await self._read(url, lambda document: pages.check_connector(document, target))
         found = rows.connector(document.get("connectorView"), target.app_id)
         if found is None:
-            raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the answer holds no connector", 200))
+            raise pages.strange("the answer holds no connector")
         self.sees_marks = self.sees_marks or found.state.marked
         return found
 
     async def connectors(self, app_id: str) -> AsyncGenerator[rows.Connectors, None]:
         """An app's connectors, page by page; raises `ApiError`."""
-        async for page, more in self._pages(self._url(f"/apps/{_checked(app_id)}/connectors")):
+        async for page, more in self._pages(self._url(f"/apps/{_checked(app_id)}/connectors"), app_id):
             found = (rows.connector(row, app_id) for row in page)
             connectors = [connector for connector in found if connector is not None]
             self.sees_marks = self.sees_marks or any(connector.state.marked for connector in connectors)
@@ -145,32 +149,46 @@ class Client:
         async for page, _ in self._pages(self._url("/apps")):
             yield [rows.app(row) for row in page]
 
-    async def _pages(self, url: URL) -> AsyncGenerator[tuple[list[dict[str, Any]], bool], None]:
-        token, seen = "", set[str]()
+    async def _pages(self, url: URL, app_id: str | None = None) -> AsyncGenerator[tuple[list[JsonObject], bool], None]:
+        token, progress = "", pages.Progress()
         while True:
             query = {"page_size": str(PAGE_SIZE)} | ({"page_token": token} if token else {})
-            document = await self._read(url.with_query(query))
-            listed = document.get("list") or []
-            page = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-            token = str(document.get("nextPageToken") or "")
+            document = await self._page(url.with_query(query), app_id)
+            page = [row for row in document.get("list") or () if isinstance(row, dict)]
+            token = document.get("nextPageToken") or ""
             yield page, bool(token)
             if not token:
                 return
-            if token in seen:
-                raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the listing goes round in circles", 200))
-            seen.add(token)
+            progress.turn(page, token)
 
-    async def _read(self, url: URL) -> dict[str, Any]:
-        """A GET's JSON object, with retries; raises `ApiError`."""
+    async def _page(self, url: URL, app_id: str | None) -> JsonObject:
+        """One page. An empty object may be one, or an answer to an action that has strayed: it is asked for twice."""
+
+        def check(document: JsonObject) -> None:
+            pages.check_page(document, app_id)
+
+        document = await self._read(url, check)
+        if not document:
+            self._transport.distrust()
+            document = await self._read(url, check)
+        return document
+
+    async def _read(self, url: URL, check: Callable[[JsonObject], None]) -> JsonObject:
+        """A GET's JSON object, with retries; raises `ApiError`, also what `check` has against it."""
         request = _Request("GET", url, limit=PAGE_BYTES)
         tally = Tally()
 
-        async def once() -> dict[str, Any]:
+        async def once() -> JsonObject:
             reply, verdict = await self._send(request, tally)
             document = json_object(reply.body)
             if verdict.attempt is not AttemptClass.APPLIED or document is None:
                 # A read that was cut short is simply read again.
                 raise ApiError(verdict._replace(retryable=verdict.retryable or verdict.truncated))
+            try:
+                check(document)
+            except ApiError:
+                self._transport.distrust()
+                raise
             return document
 
         def retry() -> AsyncRetrying:
@@ -224,36 +242,54 @@ class Client:
                 raise
         tally.requests += 1
         self.total.requests += 1
-        headers = token.headers(request.method, request.url)
         try:
-            reply = await self._transport.exchange(
-                request.method, request.url, headers, request.body, request.limit, (token.secret,)
+            reply = await self._exchange(
+                request.method,
+                request.url,
+                token.headers(request.method, request.url),
+                request.body,
+                request.limit,
+                (token.secret,),
+                fresh=tally.dropped,
             )
         except BaseException as error:
             log.debug("%s %s -> %s", request.method, request.url.path, error)
+            tally.dropped = tally.dropped or isinstance(error, ApiError)
             self.turns.unanswered(sent_at)
             self._tokens.unjudged(token)
             raise
-        verdict = classify_reply(reply)
-        self.tenant_time.learn(sent_at, self.turns.now(), reply.headers)
+        verdict = classify_reply(reply, self._wall())
         if log.isEnabledFor(logging.DEBUG):
             seconds = self.turns.now() - sent_at
             log.debug("%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, seconds)
-        wait = self.turns.answered(sent_at, verdict, allowance(reply.headers))
+        wait = self.turns.answered(sent_at, verdict, allowance(reply.headers, self._wall()))
         if verdict.throttled:
             tally.throttled += 1
             self.total.throttled += 1
         if verdict.token_rejected:
-            self._tokens.rejected(token, verdict.message)
+            self._tokens.rejected(token, verdict.message, alien=verdict.alien)
+        elif verdict.alien:
+            self._tokens.unjudged(token)
         else:
             self._tokens.accepted(token)
         return reply, verdict, wait
 
-    async def _dated(self, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int) -> Reply:
-        """An exchange with the token endpoint: it tells the tenant's time before anything else does."""
+    async def _exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None,
+        limit: int,
+        secrets: tuple[str, ...] = (),
+        *,
+        fresh: bool = False,
+    ) -> Reply:
+        """Every exchange of a run, those with the token endpoint included: here a request leaves and a reply comes."""
         sent_at = self.turns.now()
-        reply = await self._transport.exchange(method, url, headers, body, limit)
-        self.tenant_time.learn(sent_at, self.turns.now(), reply.headers)
+        reply = await self._transport.exchange(method, url, headers, body, limit, secrets, fresh=fresh)
+        if "json" in reply.headers.get("content-type", ""):  # a gateway's page tells nothing of C1's clock
+            self.tenant_time.learn(sent_at, self.turns.now(), reply.headers)
         return reply
 
     async def _permission(self, tally: Tally) -> tuple[Token, float]:

@@ -7,7 +7,6 @@ instead of being sent (RFC 7523).
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -16,8 +15,9 @@ from yarl import URL
 from runner.api import assertion
 from runner.api.auth import Token
 from runner.api.classify import Reply, classify_reply, json_object
+from runner.api.waits import moment
 from runner.errors import AccessError, ApiError
-from runner.model import AttemptClass, Verdict
+from runner.model import AttemptClass
 from runner.policy import REPLY_BYTES, TOKEN_LEEWAY
 from runner.settings import ClientCredentials, Settings
 from runner.stop import now
@@ -64,12 +64,13 @@ class Mint:
         )
         sent = (form.get("client_secret"), form.get("client_assertion"))
         reply = reply._replace(secrets=tuple(filter(None, sent)))
-        verdict = classify_reply(reply)
+        verdict = classify_reply(reply, self._wall())
         document = json_object(reply.body)
         if verdict.attempt is AttemptClass.APPLIED and document is not None:
             return self._token(document)
         if reply.status in (400, 401, 403):
-            raise AccessError(self._refusal(reply, document or {}, verdict))
+            unread = f"no token from {self._settings.tenant}: {verdict.message}"
+            raise AccessError(unread if document is None else self._refusal(reply, document))
         # A reply that was cut short is asked for again: nothing was changed by asking.
         if verdict.truncated:
             verdict = verdict._replace(attempt=AttemptClass.AMBIGUOUS, retryable=True)
@@ -92,8 +93,9 @@ class Mint:
         left = max(_MINT_EVERY, life - min(TOKEN_LEEWAY, life / 5))
         return Token({"Authorization": f"Bearer {value}"}, now() + left, self._wall() + left)
 
-    def _refusal(self, reply: Reply, document: Mapping[str, object], verdict: Verdict) -> str:
-        said = reply.quote(str(document.get("error_description") or document.get("error") or verdict.message))
+    def _refusal(self, reply: Reply, document: Mapping[str, object]) -> str:
+        own = document.get("error_description") or document.get("error") or document.get("message")
+        said = reply.quote(str(own)) if own else f"HTTP {reply.status}"
         text = f"{self._settings.tenant} refuses the client credentials ({said})"
         skew = self._skew(reply)
         if self._key is not None and abs(skew) > _SKEW_WORTH_SAYING:
@@ -103,16 +105,16 @@ class Mint:
 
     def _skew(self, reply: Reply) -> float:
         """Seconds by which this machine's clock is ahead of the tenant's, as far as the reply tells."""
-        try:
-            return self._wall() - parsedate_to_datetime(reply.headers["date"]).timestamp()
-        except (KeyError, ValueError, TypeError):
-            return 0.0
+        theirs = moment(reply.headers.get("date"))
+        return 0.0 if theirs is None else self._wall() - theirs
 
 
 def _life(expires_in: object) -> float:
     """Seconds a token lives: what is said if it makes sense, else a cautious guess."""
-    if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float)):
+    try:
+        if isinstance(expires_in, bool) or not isinstance(expires_in, (int, float, str)):
+            return _GUESSED_LIFE
+        life = float(expires_in)
+    except (ValueError, OverflowError):
         return _GUESSED_LIFE
-    if not math.isfinite(expires_in) or expires_in <= 0:
-        return _GUESSED_LIFE
-    return min(float(expires_in), _LONGEST_LIFE)
+    return min(life, _LONGEST_LIFE) if 0 < life < math.inf else _GUESSED_LIFE

@@ -21,6 +21,7 @@ import random as random_module
 from dataclasses import dataclass
 
 from runner.api.bucket import History, Slots
+from runner.policy import QUOTA_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,9 @@ class Pace:
         self._gated = False
         self._in_vain = 0  # refusals in a row with nothing accepted in between
         self._quota, self._quota_until = 0, -math.inf
+        self._resets_at = -math.inf  # the end of the present window as the tenant has it
+        self._trial = -math.inf  # when a request was sent although nothing was left: the tenant's wait is bounded
+        self._contradicted = False  # the tenant took such a one: what it says of the limit is not so
         self._least_left = 0  # the lowest `remaining` of the present window: replies overtake each other
 
     @property
@@ -124,6 +128,8 @@ class Pace:
             self._started = now
         self._sent += 1
         self._in_flight += 1
+        if self._quota <= 0 and self._quota_until <= now < self._resets_at:
+            self._trial, self._quota_until = now, min(self._resets_at, now + QUOTA_WAIT)
         self._quota -= 1
         self._history.add(now)
         self._grow(now)
@@ -139,6 +145,8 @@ class Pace:
         self._in_flight -= 1
         self._accepted += 1
         self._in_vain = 0
+        if sent_at == self._trial:
+            self._contradicted, self._quota_until = True, -math.inf
         seconds = now - sent_at
         self._round_trip += (seconds - self._round_trip) / min(self._accepted, 10)
 
@@ -165,13 +173,17 @@ class Pace:
         """A reply's RateLimit or X-RateLimit headers (draft-ietf-httpapi-ratelimit-headers), told before `accepted`.
 
         `remaining` requests are left until `reset_after` seconds from now. What was answered in this window is counted
-        in the lowest `remaining` of it; what is in flight may not be.
+        in the lowest `remaining` of it; what is in flight may not be. Nobody is held up longer than `QUOTA_WAIT`, and
+        if the request that is sent then is taken, no hint is believed any more.
         """
         if remaining is None or reset_after is None or not self._tuning.quota_horizon <= reset_after < math.inf:
             return
+        if self._contradicted:
+            return
         if limit is None or 0 <= remaining <= limit:
-            if now + reset_after > self._quota_until + self._tuning.quota_horizon:  # another window
-                self._least_left, self._quota_until = remaining, now + reset_after
+            if now + reset_after > self._resets_at + self._tuning.quota_horizon:  # another window
+                self._least_left, self._resets_at = remaining, now + reset_after
+                self._quota_until = min(self._resets_at, now + QUOTA_WAIT)
             self._least_left = min(self._least_left, remaining)
             self._quota = self._least_left - (self._in_flight - 1)
 

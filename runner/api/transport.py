@@ -10,7 +10,9 @@ from yarl import URL
 
 from runner import __version__
 from runner.api.classify import Reply, classify_failure
+from runner.api.connections import Connections
 from runner.api.timelimit import Running, TimeLimit
+from runner.api.unpack import unpack
 from runner.errors import ApiError
 from runner.policy import Timeouts
 
@@ -32,11 +34,19 @@ class Transport:
         self._tls = tls
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
+        self._pool: Connections | None = None
+        self._fresh: aiohttp.ClientSession | None = None  # made when it is first asked for
         self._limit: TimeLimit | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)  # the client bounds what is in flight
-        self._session = await self._stack.enter_async_context(
+        self._pool = Connections(limit=0, ssl=self._tls or True)  # the client bounds what is in flight
+        self._session = await self._opened(self._pool)
+        self._limit = TimeLimit(self._timeouts.request)
+        self._stack.callback(self._limit.close)
+        return self
+
+    async def _opened(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        session = await self._stack.enter_async_context(
             aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -56,10 +66,13 @@ class Transport:
         )
         # aiohttp would send a GET again by itself when the connection is dropped: one probe into an outage would
         # be two, and the account of requests wrong. Its own test client switches that off the same way.
-        self._session._retry_connection = False
-        self._limit = TimeLimit(self._timeouts.request)
-        self._stack.callback(self._limit.close)
-        return self
+        session._retry_connection = False
+        return session
+
+    def distrust(self) -> None:
+        """Use no connection again that is open now: a reply that came on one of them belongs to another request."""
+        if self._pool is not None:
+            self._pool.distrust()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -74,17 +87,20 @@ class Transport:
         body: bytes | None,
         limit: int,
         secrets: tuple[str, ...] = (),
+        *,
+        fresh: bool = False,
     ) -> Reply:
         """Send one request and read at most `limit` bytes of its reply's body; `secrets` are not quoted from it.
 
-        Raises `ApiError` when no reply came. The cause is not chained: the `repr` of aiohttp's errors can
-        hold the Authorization header.
+        A `fresh` one gets a connection of its own, opened for it and closed after it. Raises `ApiError` when no reply
+        came. The cause is not chained: the `repr` of aiohttp's errors can hold the Authorization header.
         """
         if self._session is None or self._limit is None:
             raise RuntimeError("the transport is not open")
+        session = await self._session_of_its_own() if fresh else self._session
         try:
             with self._limit.begin() as running:
-                response = await self._session.request(
+                response = await session.request(
                     method,
                     url,
                     headers=headers,
@@ -100,6 +116,11 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             verdict = classify_failure(error)
         raise ApiError(verdict)
+
+    async def _session_of_its_own(self) -> aiohttp.ClientSession:
+        if self._fresh is None:
+            self._fresh = await self._opened(aiohttp.TCPConnector(limit=0, ssl=self._tls or True, force_close=True))
+        return self._fresh
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int, secrets: tuple[str, ...], running: Running) -> Reply:
@@ -121,4 +142,6 @@ async def _read(response: aiohttp.ClientResponse, limit: int, secrets: tuple[str
     except (aiohttp.ClientError, TimeoutError, OSError):
         truncated = True
         response.close()
-    return Reply(response.status, response.headers, bytes(body[:limit]), truncated, too_large, secrets)
+    found = unpack(bytes(body[:limit]), response.headers.get("content-encoding", ""), limit)
+    truncated, too_large = truncated or (found.truncated and not too_large), too_large or found.too_large
+    return Reply(response.status, response.headers, found.body, truncated, too_large, secrets, found.packed)

@@ -37,6 +37,7 @@ class Tally:
     retries: int = 0
     throttled: int = 0
     waited: float = 0.0  # seconds spent waiting for a turn, or as a 429 asked
+    dropped: bool = False  # a connection gave no reply: what follows gets one of its own
 
 
 class Turns:
@@ -121,9 +122,8 @@ class Turns:
         return heeding
 
     def _unminted(self, verdict: Verdict, now: float) -> None:
-        if verdict.throttled:
-            self._mind_long_waits(verdict.retry_after, now)
-        else:
+        self._mind_long_waits(verdict.retry_after, now)
+        if not verdict.throttled:
             self._fail(now)
 
     def unused(self, sent_at: float) -> None:
@@ -138,14 +138,14 @@ class Turns:
                 moment, remaining=allowance.remaining, reset_after=allowance.reset_after, limit=allowance.limit
             )
         self._mind_strangers(verdict)
-        if verdict.attempt is AttemptClass.AMBIGUOUS and verdict.retryable:
+        self._mind_long_waits(verdict.retry_after, moment)
+        if verdict.retryable and (verdict.alien or verdict.attempt is AttemptClass.AMBIGUOUS):
             self._fail(moment)
         elif not verdict.throttled:
             self._outage.answered()
         if not verdict.throttled:
             self._pace.accepted(sent_at, moment)
             return 0.0
-        self._mind_long_waits(verdict.retry_after, moment)
         return self._pace.refused(sent_at, moment, verdict.retry_after)
 
     def _delay(self, now: float) -> float:

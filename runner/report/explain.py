@@ -10,12 +10,12 @@ _STATUS = {
     400: ("C1 did not accept the request.", "Check the ids in the job file."),
     401: ("C1 did not accept the access token.", "Check that the credential is still valid."),
     403: (
-        "This credential may not do this.",
-        "It needs the rights of a Connector Administrator or a Super Administrator.",
+        "This credential may not do this, or a gateway before C1 refused the request.",
+        "It needs the rights of a Connector Administrator or a Super Administrator, unless a gateway spoke: see below.",
     ),
     404: (
-        "C1 knows no such connector in this app.",
-        "It may have been deleted, or the ids belong to another tenant.",
+        "C1 knows no such connector in this app, or a gateway before C1 did not pass the request on.",
+        "It may have been deleted, or the ids belong to another tenant, unless a gateway spoke: see below.",
     ),
     409: ("Something else was changing the connector at the same time.", "Try it again in a moment."),
     429: ("C1 kept asking to slow down.", "Try it again later, or with a lower rate."),

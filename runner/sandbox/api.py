@@ -67,7 +67,8 @@ class Api:
         if not route.mutates:
             return replies.json_reply(self._read(call, route, credential))
         if credential.read_only:
-            raise GatewayError(replies.PERMISSION_DENIED, "permission denied: connector administrator needed")
+            words = "Permission denied, missing permission/c1.api.app.v1.ConnectorService.PauseSync"
+            raise GatewayError(replies.PERMISSION_DENIED, words)
         _json_body(call)
         self._mutations[route.endpoint](route.app_id, route.connector_id)
         return replies.EMPTY

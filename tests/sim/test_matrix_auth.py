@@ -73,7 +73,10 @@ async def test_row_19_a_single_forbidden_target_fails_alone(bench: OpenBench) ->
 
 async def test_row_19_when_the_first_five_are_forbidden_the_run_ends_and_names_the_role(bench: OpenBench) -> None:
     targets = pairs(200)
-    async with bench(targets, "error=100%,error_status=403") as b:
+    async with bench(targets) as b:
+        words = b"Permission denied, missing permission/c1.api.app.v1.ConnectorService.PauseSync (request-id: r1)"
+        lacking = Action(Kind.STATUS, status=403, body=b'{"code": 7, "message": "%s"}' % words)
+        b.server.script("pause", [lacking] * 200)
         result = await b.run(job(targets, limits=LimitPolicy(concurrency=4)))
 
         assert result.exit_code == ExitCode.ACCESS
@@ -81,6 +84,34 @@ async def test_row_19_when_the_first_five_are_forbidden_the_run_ends_and_names_t
         assert "Connector Administrator" in (result.stopped or "")
         assert len(b.posts()) <= 5 + 4
         assert counts(result).keys() == {"failed", "not_attempted"}
+
+
+async def test_row_19_connectors_of_others_that_are_refused_keep_nobody_from_the_own_ones(bench: OpenBench) -> None:
+    targets = pairs(20)
+    async with bench(targets) as b:
+        for app_id, connector_id in targets[:10]:
+            b.server.script(f"{app_id}/{connector_id}", ["status=403"])
+        result = await b.run(job(targets, limits=LimitPolicy(concurrency=1)))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.INCOMPLETE, {"changed": 10, "failed": 10})
+        assert result.stopped is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_row_19_a_gateway_that_lets_nothing_through_is_told_from_a_credential_that_may_not(
+    bench: OpenBench, status: int
+) -> None:
+    targets = pairs(200)
+    blocked = Action(Kind.STATUS, status=status, body=b"<html>blocked</html>")
+    async with bench(targets) as b:
+        b.server.script("pause", [blocked] * 2000)
+        result = await b.run(job(targets, limits=LimitPolicy(concurrency=4)))
+
+        assert result.exit_code in (ExitCode.STOPPED, ExitCode.ACCESS)
+        assert "not C1's API" in (result.stopped or "")
+        assert "Administrator" not in (result.stopped or "")
+        assert "none of the first" not in (result.stopped or "")
+        assert b.applied() == set()
 
 
 @pytest.mark.parametrize("whose", ["signer", "plain"])

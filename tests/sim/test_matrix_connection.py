@@ -102,7 +102,7 @@ STAYS = {
     "silence": "no complete reply in time",
     "tarpit,applied=no": "no complete reply in time",
     "truncate,applied=no": "the reply was cut short",
-    "bomb,applied=no": "not an answer of C1's API (application/json",  # it is not unpacked
+    "bomb,applied=no": "the reply is larger than any of C1's",  # it is unpacked no further than that
     "big_body,applied=no": "the reply is larger than any of C1's",
     "big_header,applied=no": "the reply cannot be read",
     "html": "not an answer of C1's API (text/html",

@@ -14,10 +14,10 @@ from runner.api.turn import Tally
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.model import AttemptClass, OperationName, Target, Verdict
 from runner.operations import OPERATIONS
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.policy import BARREN_PAGES, LimitPolicy, RetryPolicy
 from runner.settings import AccessToken, ClientCredentials, Settings
 from runner.stop import Stop
-from tests.unit.wire import Wire, hang_up, reply, wire
+from tests.unit.wire import Answer, Wire, hang_up, refusal, reply, wire
 from tests.virtual_clock import wall
 
 pytestmark = pytest.mark.anyio
@@ -202,16 +202,44 @@ async def test_a_rejected_token_is_replaced_and_the_request_sent_again_within_th
 
 
 async def test_a_dead_credential_costs_three_tokens() -> None:
-    answers = [token_reply("t1"), reply(401), token_reply("t2"), reply(401), token_reply("t3"), reply(401)]
+    answers = [token_reply("t1"), refusal(401), token_reply("t2"), refusal(401), token_reply("t3"), refusal(401)]
     async with wire(*answers) as tenant, talking_to(tenant, secret="plain") as client:
         with pytest.raises(AccessError, match="refuses even fresh tokens"):
             await act(client)
     assert len(tenant.requests) == 6
 
 
+BLOCKED = reply(401, b"<html>sign in to the proxy</html>", kind="text/html")
+
+
+async def test_a_gateway_that_refuses_every_token_is_named_as_what_it_is() -> None:
+    answers = [token_reply("t1"), BLOCKED, token_reply("t2"), BLOCKED, token_reply("t3"), BLOCKED]
+    async with wire(*answers) as tenant, talking_to(tenant, secret="plain") as client:
+        with pytest.raises(AccessError, match=r"not C1's API: HTTP 401 \(text/html\): something before C1") as refused:
+            await act(client)
+    assert "revoked" not in str(refused.value)
+
+
+async def test_a_gateway_that_refuses_a_ready_token_is_named_as_what_it_is() -> None:
+    async with wire(BLOCKED) as tenant, talking_to(tenant) as client:
+        with pytest.raises(AccessError, match=r"not C1's API: HTTP 401 \(text/html\)"):
+            await act(client)
+
+
+async def test_a_gateways_404_is_tried_again_and_c1s_is_not() -> None:
+    away = reply(404, b"default backend - 404", kind="text/plain")
+    async with wire(away, page("con1")) as tenant, talking_to(tenant) as client:
+        assert len([found async for found in client.connectors("app1")]) == 1
+    async with wire(refusal(404)) as tenant, talking_to(tenant) as client:
+        with pytest.raises(ApiError) as raised:
+            await client.connector(TARGET)
+    assert raised.value.verdict.missing
+    assert len(tenant.requests) == 1
+
+
 async def test_a_ready_token_that_is_refused_is_not_tried_again() -> None:
-    async with wire(reply(401)) as tenant, talking_to(tenant) as client:
-        with pytest.raises(AccessError, match="CONDUCTORONE_ACCESS_TOKEN"):
+    async with wire(refusal(401)) as tenant, talking_to(tenant) as client:
+        with pytest.raises(AccessError, match="refuses CONDUCTORONE_ACCESS_TOKEN"):
             await act(client)
     assert len(tenant.requests) == 1
 
@@ -263,7 +291,7 @@ async def test_an_answer_without_a_connector_is_an_error(body: dict[str, object]
 
 
 async def test_a_missing_connector_is_an_error_with_its_status() -> None:
-    async with wire(reply(404)) as tenant, talking_to(tenant) as client:
+    async with wire(refusal(404)) as tenant, talking_to(tenant) as client:
         with pytest.raises(ApiError) as raised:
             await client.connector(TARGET)
     assert raised.value.verdict.status == 404
@@ -312,8 +340,137 @@ async def test_a_listing_that_goes_round_in_circles_ends() -> None:
     assert len(tenant.requests) == 2
 
 
-@pytest.mark.parametrize("listed", [None, {}, "text", 5, [None, 5, "x", []]])
-async def test_a_list_that_is_none_holds_nothing(listed: object) -> None:
-    async with wire(reply(200, json.dumps({"list": listed}).encode())) as tenant, talking_to(tenant) as client:
+@pytest.mark.parametrize("body", [{"list": None}, {"list": []}, {"list": [], "nextPageToken": ""}, {}], ids=json.dumps)
+async def test_an_empty_listing_holds_nothing(body: dict[str, object]) -> None:
+    async with wire(reply(200, json.dumps(body).encode())) as tenant, talking_to(tenant) as client:
         assert [found.connectors async for found in client.connectors("app1")] == [[]]
         assert [apps async for apps in client.apps()] == [[]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"list": {}},
+        {"list": "text"},
+        {"list": 5},
+        {"list": False},
+        {"list": [None]},
+        {"list": [None, 5, "x", []]},
+        {"list": [], "nextPageToken": 5},
+        {"list": [], "nextPageToken": ["p2"]},
+    ],
+    ids=json.dumps,
+)
+async def test_what_is_no_listing_is_not_taken_for_an_empty_one(body: dict[str, object]) -> None:
+    async with wire(reply(200, json.dumps(body).encode())) as tenant, talking_to(tenant) as client:
+        with pytest.raises(ApiError, match=r"list|nextPageToken"):
+            await listed(client)
+        with pytest.raises(ApiError, match=r"list|nextPageToken"):
+            async for _ in client.apps():
+                pass
+
+
+async def test_an_empty_object_in_the_place_of_a_page_is_asked_for_once_more() -> None:
+    async with wire(reply(), page("con1")) as tenant, talking_to(tenant) as client:
+        assert await listed(client) == ["con1"]
+    assert tenant.connections == 2  # what came on the first may have been meant for another request
+
+
+async def test_a_listing_that_never_ends_is_an_error_after_some_pages_without_news() -> None:
+    number = 0
+
+    async def another(reader: object, writer: Any) -> None:
+        nonlocal number
+        number += 1
+        writer.write(page("con1", token=f"p{number}"))
+
+    async with wire(another) as tenant, talking_to(tenant) as client:
+        with pytest.raises(ApiError, match="does not end"):
+            await listed(client)
+    assert len(tenant.requests) == 1 + BARREN_PAGES
+
+
+# Replies about something else
+
+
+def view(connector_id: str = "con1", **fields: object) -> bytes:
+    return reply(200, json.dumps({"connectorView": {"connector": {"id": connector_id} | fields}}).encode())
+
+
+async def listed(client: Client, app_id: str = "app1") -> list[str]:
+    return [row.connector_id async for found in client.connectors(app_id) for row in found.connectors]
+
+
+OTHERS = {"another connector": view("con2", appId="app1"), "another app": view("con1", appId="app2")}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+async def test_an_answer_about_another_connector_is_not_believed(other: Answer) -> None:
+    async with wire(other) as tenant, talking_to(tenant) as client:
+        with pytest.raises(ApiError, match="the answer is about another connector") as raised:
+            await client.connector(TARGET)
+    assert raised.value.verdict.attempt is AttemptClass.AMBIGUOUS
+    assert len(tenant.requests) == tenant.connections == 3
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+async def test_a_read_goes_on_over_another_connection_after_an_answer_about_another_connector(other: Answer) -> None:
+    async with wire(other, view("con1", appId="app1", displayName="Okta")) as tenant, talking_to(tenant) as client:
+        assert (await client.connector(TARGET)).name == "Okta"
+    assert tenant.connections == 2
+
+
+@pytest.mark.parametrize("fields", [{}, {"appId": None}, {"appId": ""}, {"appId": "app1"}], ids=json.dumps)
+async def test_an_answer_that_does_not_name_its_app_is_believed(fields: dict[str, object]) -> None:
+    async with wire(view("con1", **fields)) as tenant, talking_to(tenant) as client:
+        assert (await client.connector(TARGET)).connector_id == "con1"
+
+
+async def test_a_page_about_another_app_is_not_believed() -> None:
+    async with wire(page("con1")) as tenant, talking_to(tenant) as client:
+        with pytest.raises(ApiError, match="the answer is about another app"):
+            await listed(client, "app2")
+        assert await listed(client, "app1") == ["con1"]
+
+
+@pytest.mark.parametrize("answer", [view(), page("con1"), page()], ids=["a connector", "a page", "an empty page"])
+async def test_the_answer_to_a_read_is_no_success_of_an_action(answer: Answer) -> None:
+    async with wire(answer) as tenant, talking_to(tenant) as client:
+        verdict, _ = await act(client)
+    assert (verdict.attempt, verdict.retryable) == (AttemptClass.AMBIGUOUS, True)
+
+
+# Connections that end
+
+
+async def test_after_a_dropped_connection_a_target_gets_connections_of_its_own() -> None:
+    async with wire(hang_up, reply()) as tenant, talking_to(tenant) as client:
+        tally = Tally()
+        assert (await client.act(PAUSE, TARGET, tally)).disconnected
+        await act(client, Target("app1", "con2"))  # the pool has one again, as from this target's own read
+        assert tenant.connections == 2
+        assert (await client.act(PAUSE, TARGET, tally)).attempt is AttemptClass.APPLIED
+        assert tenant.connections == 3
+    assert b"connection: close" in tenant.requests[-1].lower()
+
+
+# The tenant's time
+
+
+async def test_every_reply_tells_the_tenants_time_the_token_endpoints_too() -> None:
+    class Learned:
+        def __init__(self) -> None:
+            self.replies: list[tuple[float, float, str]] = []
+
+        def learn(self, sent_at: float, received_at: float, headers: Any) -> None:
+            self.replies.append((sent_at, received_at, headers["date"]))
+
+    async def after_a_second(reader: object, writer: Any) -> None:
+        await anyio.sleep(1)
+        writer.write(reply(404, b"{}", "Date: there"))
+
+    token = reply(200, b'{"access_token": "t1", "expires_in": 600}', "Date: here")
+    async with wire(token, after_a_second) as tenant, talking_to(tenant, secret="plain") as client:
+        learned = client.tenant_time = Learned()
+        await act(client)
+    assert [(round(received - sent), date) for sent, received, date in learned.replies] == [(0, "here"), (1, "there")]

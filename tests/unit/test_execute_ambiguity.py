@@ -21,7 +21,7 @@ from runner.policy import LimitPolicy, RetryPolicy
 from runner.run import run
 from runner.settings import AccessToken, Settings
 from runner.store import Store, TargetRecord
-from tests.unit.wire import Answer, Wire, hang_up, never, reply, reset, then_hang_up, wire
+from tests.unit.wire import Answer, Wire, hang_up, never, refusal, reply, reset, then_hang_up, wire
 from tests.virtual_clock import VirtualClockLoop, wall
 
 HTML = reply(200, b"<html>sign in</html>", kind="text/html")
@@ -43,14 +43,16 @@ UNCLEAR: dict[str, Answer] = {
     "cut": CUT,
 }
 REFUSED: dict[str, Answer] = {
-    "400": reply(400),
-    "403": reply(403),
-    "404": reply(404),
-    "409": reply(409),
-    "422": reply(422),
-    "425": reply(425),
+    "400": refusal(400),
+    "403": refusal(403),
+    "404": refusal(404),
+    "409": refusal(409),
+    "422": refusal(422),
+    "425": refusal(425),
     "429": reply(429, b"{}", "Retry-After: 1"),
     "501": reply(501),
+    "404 of a gateway": reply(404, b"default backend - 404", kind="text/plain"),
+    "403 of a WAF": reply(403, b"<html>blocked</html>", kind="text/html"),
 }
 ANSWERS = UNCLEAR | REFUSED | {"200": reply()}
 
@@ -229,13 +231,14 @@ def test_a_sync_that_may_have_begun_and_ended_is_never_called_failed(store: Stor
 @pytest.mark.parametrize("answer", sorted(REFUSED))
 def test_a_refusal_alone_is_a_failure_and_costs_no_more_requests_than_it_is_worth(store: Store, answer: str) -> None:
     connector = Connector([Step(answer, applies=False)] * (3 if answer == "429" else 1) + [Step("400", applies=False)])
-    if answer not in ("429", "409", "425"):
+    again = ("429", "409", "425", "404 of a gateway")
+    if answer not in again:
         connector.script = [Step(answer, applies=False)]
     row = on_virtual_time(account(connector, store, OperationName.PAUSE))
 
     assert row.outcome is Outcome.FAILED
     assert row.error
-    if answer not in ("429", "409", "425"):
+    if answer not in again:
         assert len(connector.posts) == row.attempts == 1
 
 

@@ -124,6 +124,14 @@ async def test_a_damaged_key_is_found_before_anything_is_asked() -> None:
         ("true", 48),
         ('"soon"', 48),
         ("[600]", 48),
+        ('"3600"', 3540),
+        ('"600.5"', 540.5),
+        ('"-5"', 48),
+        ('"nan"', 48),
+        ('"1e400"', 48),
+        ("1" + "0" * 400, 48),
+        ("1e400", 48),
+        ("-1e400", 48),
         ("NaN", 48),
         ("Infinity", 48),
     ],
@@ -178,7 +186,8 @@ async def test_a_token_that_no_header_could_carry_is_refused(value: object) -> N
         (Reply(200, {"content-type": "text/html"}, b"<html>sign in</html>"), True),
         (Reply(200, JSON, b"[]"), True),
         (Reply(302, {"location": "https://sso.example/"}, b""), False),
-        (Reply(404, JSON, b"{}"), False),
+        (Reply(404, JSON, b'{"code": 5, "message": "no"}'), False),
+        (Reply(404, {"content-type": "text/plain"}, b"default backend - 404"), True),
         (Reply(407, {}, b""), False),
     ],
     ids=lambda value: str(value.status) if isinstance(value, Reply) else "",
@@ -214,6 +223,14 @@ async def test_a_refusal_names_the_tenant_and_what_it_said(status: int, body: di
     with pytest.raises(AccessError, match=r"acme\.conductor\.one refuses the client credentials") as refused:
         await minted(Reply(status, JSON, json.dumps(body).encode()))
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_a_refusal_that_is_not_c1s_does_not_blame_the_credentials(status: int) -> None:
+    with pytest.raises(AccessError, match="something before C1 answered") as refused:
+        await minted(Reply(status, {"content-type": "text/html"}, b"<html>blocked</html>"))
+    assert "text/html" in str(refused.value)
+    assert "refuses the client credentials" not in str(refused.value)
 
 
 @pytest.mark.parametrize("secret", [CANARY, KEY], ids=["a plain secret", "a key"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runner.api.bucket import History
 from runner.api.pace import Pace, PaceTuning
+from runner.policy import QUOTA_WAIT
 
 TUNING = PaceTuning()
 
@@ -335,6 +336,40 @@ def test_an_announced_quota_is_not_overdrawn() -> None:
     assert pace.delay(0.5) == pytest.approx(29.6)
     assert pace.snapshot(0.5).gate_closed_for == pytest.approx(29.6)
     assert pace.delay(30.2) == 0.0
+
+
+def told_that_nothing_is_left(reset_after: float) -> Pace:
+    pace = new_pace()
+    pace.sent(0.0)
+    pace.hint(0.1, remaining=0, reset_after=reset_after, limit=100)
+    pace.accepted(0.0, 0.1)
+    return pace
+
+
+def test_an_exhausted_quota_holds_everybody_up_for_a_bounded_time_then_one_request_finds_out() -> None:
+    pace = told_that_nothing_is_left(3600.0)
+
+    assert pace.delay(0.1) == pytest.approx(QUOTA_WAIT)
+    moment = 0.2 + QUOTA_WAIT
+    assert pace.delay(moment) == 0.0
+    pace.sent(moment)
+    assert pace.delay(moment) > 0  # the others wait for what comes of it
+    pace.lost(moment, moment + 1)
+    assert pace.delay(moment + 1) == pytest.approx(QUOTA_WAIT - 1)
+
+
+def test_a_hint_that_is_contradicted_by_what_the_tenant_takes_is_believed_no_more() -> None:
+    pace = told_that_nothing_is_left(3600.0)
+    moment = 0.2 + QUOTA_WAIT
+    pace.sent(moment)
+    pace.hint(moment + 0.1, remaining=0, reset_after=7200.0, limit=100)
+    pace.accepted(moment, moment + 0.1)
+
+    assert pace.delay(moment + 0.1) == 0.0
+    pace.sent(moment + 0.2)
+    pace.hint(moment + 0.3, remaining=0, reset_after=7200.0, limit=100)
+    pace.accepted(moment + 0.2, moment + 0.3)
+    assert pace.delay(moment + 0.3) == 0.0
 
 
 @pytest.mark.parametrize(

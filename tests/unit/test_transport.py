@@ -1,6 +1,9 @@
 """One exchange against a tenant that misbehaves at every stage: what it means, and what it never does."""
 
 import asyncio
+import gzip
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -170,12 +173,62 @@ async def test_a_body_is_read_up_to_its_bound(size: int, too_large: bool) -> Non
     assert len(found.body) == min(size, 1024)
 
 
-async def test_a_small_reply_is_not_blown_up() -> None:
-    bomb = b"\x1f\x8b\x08\x00" + b"\x00" * 100
-    async with wire(reply(200, bomb, "Content-Encoding: gzip")) as tenant:
+# Compressed replies, though none was asked for
+
+PLAIN = b'{"list": [' + b'{"a": 1},' * 100 + b'{"a": 1}]}'
+PACKED = {
+    "gzip": gzip.compress(PLAIN),
+    "x-gzip": gzip.compress(PLAIN),
+    "GZip ": gzip.compress(PLAIN),
+    "deflate": zlib.compress(PLAIN),
+    " deflate": zlib.compress(PLAIN)[2:-4],  # without a header, as some servers have it
+    "identity": PLAIN,
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+async def test_a_compressed_reply_is_unpacked(encoding: str) -> None:
+    async with wire(reply(200, PACKED[encoding], f"Content-Encoding: {encoding}")) as tenant:
         found = await exchange(tenant.url)
-    assert found.body == bomb
+    assert (found.body, found.packed, found.truncated, found.too_large) == (PLAIN, "", False, False)
+
+
+@pytest.mark.parametrize(("limit", "too_large"), [(len(PLAIN), False), (len(PLAIN) - 1, True)])
+async def test_a_compressed_reply_is_unpacked_up_to_the_bound(limit: int, too_large: bool) -> None:
+    async with wire(reply(200, PACKED["gzip"], "Content-Encoding: gzip")) as tenant:
+        found = await exchange(tenant.url, limit=limit)
+    assert (found.body, found.too_large) == (PLAIN[:limit], too_large)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+async def test_a_small_reply_cannot_become_a_large_one(pack: Callable[[bytes], bytes]) -> None:
+    bomb = pack(bytes(50_000_000))
+    name = "gzip" if pack is gzip.compress else "deflate"
+    async with wire(reply(200, bomb, f"Content-Encoding: {name}")) as tenant:
+        tracemalloc.start()
+        try:
+            found = await exchange(tenant.url, limit=100_000)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert (len(found.body), found.too_large) == (100_000, True)
+    assert most < 5_000_000
     assert classify_reply(found).attempt is AMBIGUOUS
+
+
+async def test_a_compressed_reply_that_was_cut_short_is_marked() -> None:
+    async with wire(reply(200, PACKED["gzip"][:-12], "Content-Encoding: gzip")) as tenant:
+        found = await exchange(tenant.url)
+    assert found.truncated
+    assert classify_reply(found).truncated
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip"])
+async def test_a_compression_that_cannot_be_undone_is_named(encoding: str) -> None:
+    async with wire(reply(200, b"\x1b\x03\x00\xf8", f"Content-Encoding: {encoding}")) as tenant:
+        verdict = await verdict_of(tenant.url)
+    assert (verdict.attempt, verdict.alien) == (AMBIGUOUS, True)
+    assert f"compressed as {encoding} unasked" in verdict.message
 
 
 async def test_of_a_header_that_comes_twice_the_first_counts() -> None:

@@ -4,16 +4,25 @@ import anyio
 import pytest
 
 from runner.errors import ExitCode
-from runner.model import Job, OperationName, Outcome, Result
+from runner.model import AttemptClass, Job, OperationName, Outcome, Result, Verdict
 from runner.policy import LimitPolicy, Share
 from runner.stop import Stop
 from runner.watch import Watch
 
 pytestmark = pytest.mark.anyio
 
-FAILED = Result(Outcome.FAILED, http_status=500)
-FORBIDDEN = Result(Outcome.FAILED, http_status=403)
-CHANGED = Result(Outcome.CHANGED, http_status=200)
+
+def answered(outcome: Outcome, status: int, **said: bool) -> Result:
+    """An outcome whose last reply has this status."""
+    verdict = Verdict(AttemptClass.REFUSED, f"HTTP {status}: as it was said", status, **said)  # type: ignore[arg-type]
+    return Result(outcome, http_status=status, verdict=verdict)
+
+
+FAILED = answered(Outcome.FAILED, 500)
+FORBIDDEN = answered(Outcome.FAILED, 403, forbidden=True, lacks_permission=True)
+NOT_THIS_ONE = answered(Outcome.FAILED, 403, forbidden=True)
+MISSING = answered(Outcome.FAILED, 404, missing=True)
+CHANGED = answered(Outcome.CHANGED, 200)
 UNCHANGED = Result(Outcome.UNCHANGED)
 
 
@@ -119,3 +128,52 @@ async def test_a_drained_run_without_a_forbidden_request_is_fine() -> None:
 
     assert not stop.requested
     await anyio.lowlevel.checkpoint()
+
+
+async def test_refusals_of_single_connectors_end_nothing_while_others_are_left() -> None:
+    watch, stop = watched(100)
+
+    assert until_stopped(watch, stop, NOT_THIS_ONE, at_most=10) == 0
+    watch.finished(CHANGED)
+    watch.drained()
+    assert not stop.requested
+
+
+async def test_a_job_whose_every_connector_was_refused_ends_as_refused_access() -> None:
+    watch, stop = watched(10)
+
+    assert until_stopped(watch, stop, NOT_THIS_ONE, at_most=10) == 0
+    watch.drained()
+    assert stop.exit_code == ExitCode.ACCESS
+
+
+async def test_five_that_c1_does_not_know_and_nothing_else_are_the_wrong_tenant_or_ids() -> None:
+    watch, stop = watched(100)
+
+    assert until_stopped(watch, stop, MISSING) == 5
+    assert "none of the first 5 connectors exists" in (stop.reason or "")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+async def test_a_gateways_refusals_blame_neither_the_credential_nor_the_ids(status: int) -> None:
+    watch, stop = watched(100)
+
+    assert until_stopped(watch, stop, answered(Outcome.FAILED, status, alien=True)) == 5
+    assert stop.exit_code == ExitCode.STOPPED
+    assert stop.reason == f"what answers is not C1's API: HTTP {status}: as it was said"
+
+
+async def test_a_gateway_that_refuses_some_ends_nothing() -> None:
+    watch, stop = watched(100)
+    watch.finished(CHANGED)
+
+    assert until_stopped(watch, stop, answered(Outcome.FAILED, 403, alien=True)) == 0
+    watch.drained()
+    assert not stop.requested
+
+
+async def test_the_first_answer_that_leads_elsewhere_ends_the_run() -> None:
+    watch, stop = watched(100)
+
+    assert until_stopped(watch, stop, answered(Outcome.UNKNOWN, 302, alien=True)) == 1
+    assert stop.exit_code == ExitCode.STOPPED

@@ -1,6 +1,7 @@
 """A tenant made of bytes: what a well-behaved server would never send, on a loopback port."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +15,11 @@ def reply(status: int = 200, body: bytes = b"{}", *headers: str, kind: str = "ap
     """One HTTP reply; `headers` are whole lines."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", f"Content-Type: {kind}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+def refusal(status: int, message: str = "no", code: int = 5) -> bytes:
+    """A refusal as C1 words it; whatever else has this status is a gateway's."""
+    return reply(status, json.dumps({"code": code, "message": message, "details": []}).encode())
 
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
