@@ -140,15 +140,25 @@ async def test_row_41_an_unknown_client_ends_the_run_before_any_target(bench: Op
         assert "refuses the client credentials" in (result.stopped or "")
 
 
-@pytest.mark.parametrize(("ahead", "words"), [(213.0, "213 s ahead of"), (-900.0, "900 s behind")])
-async def test_row_42_a_wrong_clock_is_named_as_the_reason_of_a_refusal(
-    bench: OpenBench, ahead: float, words: str
+@pytest.mark.parametrize(("ahead", "words"), [(213.2, " s ahead of"), (-900.2, " s behind")])
+async def test_row_42_an_assertion_is_signed_by_the_tenants_clock_where_ours_is_wrong(
+    bench: OpenBench, ahead: float, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with bench(ONE) as b:
         result = await b.run(job(ONE), wall=lambda: wall() + ahead)
 
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 1})
+        assert len(b.arrivals("token")) == 2
+        assert [line for line in caplog.messages if "this machine's clock is" in line and words in line]
+
+
+async def test_row_42_a_wrong_clock_is_named_beside_a_refusal(bench: OpenBench) -> None:
+    async with bench(ONE) as b:
+        b.server.script("token", ["status=401"] * 2)
+        result = await b.run(job(ONE), wall=lambda: wall() + 213.0)
+
         assert (result.exit_code, counts(result)) == (ExitCode.ACCESS, {"not_attempted": 1})
-        assert f"this machine's clock is {words}" in (result.stopped or "")
+        assert "this machine's clock is 213 s ahead of" in (result.stopped or "")
 
 
 @pytest.mark.parametrize("expires_in", ["absent", None, -1, 0, 1e300, "3600", True, [], float("nan")])

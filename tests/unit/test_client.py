@@ -471,6 +471,7 @@ async def test_every_reply_tells_the_tenants_time_the_token_endpoints_too() -> N
 
     token = reply(200, b'{"access_token": "t1", "expires_in": 600}', "Date: here")
     async with wire(token, after_a_second) as tenant, talking_to(tenant, secret="plain") as client:
-        learned = client.tenant_time = Learned()
+        learned = Learned()
+        client.tenant_time = learned  # type: ignore[assignment]
         await act(client)
     assert [(round(received - sent), date) for sent, received, date in learned.replies] == [(0, "here"), (1, "there")]
