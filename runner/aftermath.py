@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from runner.api.client import Client
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import ConnectorState, Outcome, Planned
+from runner.model import ConnectorState, Outcome, PauseKind, Planned
 from runner.policy import LAST_LOOK
 from runner.pool import Put, work_through
 from runner.stop import Stop
@@ -45,7 +45,7 @@ class Aftermath:
             await self._look_at_syncs(waiting)
         words = "the run ended" if self._stop.requested else f"{duration_text(seconds)} have passed"
         for row in waiting.values():
-            self._journal.verified(row.seq, Outcome.UNKNOWN, f"resumed; its sync had not ended when {words}", None)
+            self._journal.verified(row.seq, Outcome.UNKNOWN, f"resumed; its sync had not ended when {words}", row.after)
 
     async def _look_at_syncs(self, waiting: dict[tuple[str, str], TargetRecord]) -> None:
         """Take those from `waiting` whose sync has come to an end of some kind."""
@@ -91,7 +91,7 @@ class Aftermath:
 
 def _ending(before: ConnectorState | None, now: ConnectorState) -> tuple[Outcome, str] | None:
     """How the sync that a resume has started came to its end; None while it has not."""
-    if now.anomaly:
+    if now.kind is PauseKind.ANOMALY:
         why = now.reason or now.category or "no reason given"
         return Outcome.FAILED, f"resumed; C1 stopped its sync as anomalous and paused it again ({why})"
     if now.paused:

@@ -1,15 +1,16 @@
 """A maintenance command as a process of its own: started, given its signals, ended when its time is over."""
 
 import asyncio
-import math
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import anyio
 
 from runner.signals import Signals
+from runner.stop import now
 
 _ITS_OWN: int = 0 if os.name == "posix" else -1
 """Which process group the command gets: a new one, where there are such groups."""
@@ -23,11 +24,31 @@ _GLANCE = 0.2
 """Seconds between two looks at a process that says nothing by itself."""
 
 
+class Elapsed:
+    """Time that has passed since this was made, a machine's sleep included: nobody sets this clock."""
+
+    def __init__(self) -> None:
+        self._began = now()
+        self._asleep = _asleep()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since then."""
+        return now() - self._began + _asleep() - self._asleep
+
+
+def _asleep() -> float:
+    """Seconds that the machine has slept since it was started, where the system tells."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return 0.0
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
+
+
 class Command:
     """One command in a process group of its own, so that what it starts ends with it.
 
-    `until` says when its time is over (epoch seconds, None: never) and is asked again and again. `told` gets
-    one line for people whenever something is done to the command.
+    `left` says how many seconds it has left (infinite: no end) and is asked again and again. `told` gets one line for
+    people whenever something is done to the command.
     """
 
     def __init__(
@@ -35,14 +56,12 @@ class Command:
         argv: Sequence[str],
         *,
         grace: float,
-        until: Callable[[], float | None],
-        wall: Callable[[], float],
+        left: Callable[[], float],
         told: Callable[[str], None],
     ) -> None:
         self._argv = argv
         self._grace = grace
-        self._until = until
-        self._wall = wall
+        self._left = left
         self._told = told
         self._process: asyncio.subprocess.Process | None = None
         self._told_to_end = self._killed = False
@@ -108,10 +127,6 @@ class Command:
         await anyio.sleep(self._grace)
         self._kill()
         await anyio.sleep_forever()
-
-    def _left(self) -> float:
-        until = self._until()
-        return math.inf if until is None else until - self._wall()
 
     def _end(self, number: signal.Signals) -> None:
         self._told_to_end = True

@@ -7,7 +7,7 @@ and the account is written. Second signal, or the end of the grace: what is in f
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -15,13 +15,15 @@ import anyio
 from runner.aftermath import Aftermath
 from runner.api.client import Client
 from runner.cadence import Cadence
+from runner.decide import Leave
 from runner.errors import SIGNAL_CODES, AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.execute import Course, Executor
-from runner.leasing import Joiner, Releaser, Undoing
+from runner.leasing import Joiner
 from runner.model import Job, OperationName, Outcome, Planned, Result, RunResult
 from runner.operations import OPERATIONS
 from runner.policy import DRAIN_GRACE
 from runner.pool import Feed, Put, work_through
+from runner.release import Releaser, Undoing
 from runner.settings import Settings
 from runner.signals import Signals, heed
 from runner.stop import Stop
@@ -87,6 +89,7 @@ class Context(NamedTuple):
     patience: int = 0  # signals that are only noted before one ends the run
     lock_wait: float = 0.0  # seconds to wait for another run of the same job to end
     windowed: bool = False  # a command runs while the pauses last
+    living: ExitStack | None = None  # of the window that this run opens: takes what says that it lives
     sync_wait: float | None = None  # seconds an undo waits at most for the syncs that it starts; None: not at all
     wall: Callable[[], float] = time.time
 
@@ -131,13 +134,14 @@ class Conduct:
             journal,
             stop,
             job.retry,
-            include_anomalies=context.include_anomalies,
+            leave=Leave(not context.include_anomalies, context.store.looks(context.settings.tenant)),
             finished=self._finished,
             cadence=Cadence(job.limits.resume_rate) if job.operation is OperationName.RESUME and not undoing else None,
             sending=undoing.sending if undoing is not None else None,
             wall=context.wall,
         )
         self._undoing = undoing
+        self._releaser: Releaser | None = None
         self._perform = self._work_of_the_pool()
         self._abandoned = False
         self._whole = True  # nothing is added to the plan any more
@@ -147,7 +151,17 @@ class Conduct:
         context, job = self._context, self._job
         parts = (self._client, self._stop, context.wall)
         if self._undoing is not None:
-            return Releaser(self._executor, self._undoing, Cadence(job.limits.resume_rate), *parts)
+            tenant, reader = context.settings.tenant, context.settings.identity
+            self._releaser = Releaser(
+                self._executor,
+                self._undoing,
+                *parts,
+                resume_rate=job.limits.resume_rate,
+                streak=job.retry.missing_streak,
+                sees_pauses=context.store.sees_marks(tenant, reader),
+                c1s_own_too=context.include_anomalies,
+            )
+            return self._releaser
         if job.operation is OperationName.PAUSE:
             leases = context.store.leases(context.settings.tenant, self._journal.run)
             must_know = job.window is not None or context.windowed
@@ -194,6 +208,8 @@ class Conduct:
             watchers.start_soon(self._heed_signals, work)
             with work, _storage_failure_stops(self._stop):
                 await self._work(waves)
+            if self._releaser is not None:
+                self._releaser.drained()
             watchers.cancel_scope.cancel()
 
     async def _work(self, waves: Sequence[Wave]) -> None:
@@ -204,6 +220,8 @@ class Conduct:
             return
         for number, wave in enumerate(waves, 1):
             await self._pass(wave.feed, self._perform)
+            if self._releaser is not None:
+                self._releaser.drained()
             self._watch.drained()
             if self._executor.put_off:
                 await self._last_pass()
@@ -258,7 +276,8 @@ class Conduct:
         self._client.turns.expect(None)  # how many reads it takes is not known
         self._journal.commit()  # what is read now, the pool has just written
         concurrency = self._job.limits.concurrency
-        verifier = Verifier(self._operation, self._client, self._journal, self._stop, concurrency=concurrency)
+        parts = (self._operation, self._client, self._journal, self._stop)
+        verifier = Verifier(*parts, concurrency=concurrency, wall=self._context.wall)
         changed = self._context.store.touched_by_app(self._context.store.run(self._run_id))
         doubts = await verifier.confirm(
             Touched(rows[0].target.app_id, {row.target.connector_id: row for row in rows}) for rows in changed
@@ -289,13 +308,18 @@ class Conduct:
         async def feed(put: Put[Planned]) -> None:
             for doubt in doubts:
                 row = doubt.target
-                again = Planned(row.seq, row.target, row.app_name, row.connector_name, row.before)
+                names = (row.app_name, row.connector_name)
+                again = Planned(row.seq, row.target, *names, row.before, span=row.span)
                 await put(again if self._undoing is None else self._undoing.guarded(again))
 
         await self._pass(feed, self._executor.repeat)
         if self._executor.put_off:
             await self._last_pass()
         return await verifier.confirm(by_app(doubt.target for doubt in doubts))
+
+    def _note_reader(self) -> None:
+        client, offset = self._client, self._client.tenant_time.offset
+        self._journal.reader(self._context.settings.identity, sees_marks=client.sees_marks, offset=offset)
 
     def _finished(self, planned: Planned, result: Result) -> None:
         self._watch.finished(result)
@@ -359,6 +383,7 @@ class Conduct:
         total = self._client.total
         counts: Mapping[Outcome, int] = {}
         try:
+            self._note_reader()
             self._journal.commit()
             self._journal.check()
             record = self._context.store.run(self._run_id)

@@ -9,8 +9,9 @@ decide ── settled by the state before ────────────�
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from runner import trace
 from runner.api.budget import RetryBudget
@@ -18,21 +19,22 @@ from runner.api.client import Client
 from runner.api.retry import is_retryable, persist, retrying, until_spent
 from runner.api.turn import Tally
 from runner.cadence import Cadence
+from runner.decide import LEAVE, Leave, Timing, decide, foreign, receipt, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.model import (
     UNCLEAR,
     AttemptClass,
     ConnectorState,
-    Marks,
+    Mark,
     OperationName,
     Outcome,
     Planned,
     Result,
+    Span,
     Verdict,
-    epoch,
 )
 from runner.operations import Operation
-from runner.policy import CLOCK_SKEW, NOTED_EVERY, RECHECK_DELAYS, RetryPolicy
+from runner.policy import APPLY_TIME, NOTED_EVERY, RECHECK_DELAYS, REQUEST_LIFE, RetryPolicy
 from runner.stop import Stop, now
 from runner.store import Journal
 
@@ -42,8 +44,6 @@ Finished = Callable[[Planned, Result], None]
 """Told of each outcome: progress, thresholds."""
 
 _ACCEPTED = 202  # not done yet: a read that shows nothing proves nothing
-
-_MISSING = 404
 
 _OUTGROWN = frozenset({405, 411, 415, 501})
 """Refusals that say the request itself is wrong: the API has changed, or this program has a bug."""
@@ -63,7 +63,9 @@ class Course:
     last: Verdict | None = None
     ambiguous: bool = False  # a request may have taken effect
     unclear_at: float | None = None  # when the latest such request was given up, epoch seconds
-    noted_at: float = 0.0  # when a request was last noted durably, epoch seconds
+    noted_at: float = 0.0  # when a request was last noted durably, loop time
+    first_sent: float | None = None  # when the first request left, loop time
+    last_sent: float = 0.0  # and the latest one
     read: ConnectorState | None = None  # the latest read since then
     not_before: float = 0.0  # loop time until which the tenant asked to leave this target alone
 
@@ -82,7 +84,7 @@ class Executor:
         stop: Stop,
         retry: RetryPolicy,
         *,
-        include_anomalies: bool = False,
+        leave: Leave = LEAVE,
         finished: Finished | None = None,
         cadence: Cadence | None = None,
         sending: Callable[[Planned], str | None] | None = None,
@@ -94,11 +96,13 @@ class Executor:
         self._stop = stop
         self._retry = retry
         self._budget = RetryBudget(retry)
-        self._include_anomalies = include_anomalies
+        self._leave = leave
         self._finished = finished
         self._cadence = cadence
         self._sending = sending
         self._wall = wall
+        self._time = client.tenant_time
+        self._life = max(REQUEST_LIFE, client.request_timeout)
         self.put_off: list[Course] = []
         self.bugs = 0  # targets that an error inside this program has cost
 
@@ -116,7 +120,7 @@ class Executor:
     def decide(self, planned: Planned) -> Result | None:
         """The outcome that the state before settles without a request; None: a request is needed."""
         _trace(planned)
-        return decide(self._operation, planned, include_anomalies=self._include_anomalies)
+        return decide(self._operation, planned, self._leave)
 
     async def repeat(self, planned: Planned, *, alone: bool = False) -> None:
         """The same for a target on which the state before has nothing to say any more.
@@ -144,7 +148,7 @@ class Executor:
         try:
             planned = planned._replace(before=(await self._client.connector(planned.target)).state)
         except ApiError as error:
-            unread = None if error.verdict.status == _MISSING else str(error)
+            unread = None if error.verdict.missing else str(error)
         course.planned = planned._replace(unread=unread)
         settled = self.decide(course.planned)
         if settled is not None:
@@ -195,10 +199,29 @@ class Executor:
             await self._intend(course)
 
     async def _intend(self, course: Course) -> None:
-        if not await self._journal.intent(course.planned, course.started_at, alone=course.alone):
+        if not await self._journal.intent(course.planned, course.started_at, self._ahead(course), alone=course.alone):
             raise Contended
         course.alone = False  # from now on the others see it
-        course.noted_at = course.started_at
+        course.noted_at = now()
+
+    def _ahead(self, course: Course) -> Span | None:
+        """When a request can take effect that leaves before the next one is noted, in the tenant's time."""
+        begin, end = self._time.earliest(now()), self._time.latest(now() + NOTED_EVERY + self._life)
+        if begin is None or end is None:
+            return None
+        return Span(begin if course.planned.span is None else min(begin, course.planned.span.begin), end)
+
+    def _span(self, course: Course, *, accepted: bool = False) -> Span | None:
+        """When the requests that have left for a target can have taken effect, in the tenant's time."""
+        earlier = course.planned.span
+        if course.first_sent is None:
+            return earlier
+        accepted = accepted and not course.ambiguous and earlier is None
+        end = self._time.latest(now() + APPLY_TIME if accepted else course.last_sent + self._life)
+        begin = self._time.earliest(course.first_sent)
+        if begin is None or end is None:
+            return earlier
+        return Span(begin if earlier is None else min(begin, earlier.begin), end, accepted)
 
     def settle(self, planned: Planned, result: Result) -> None:
         """Record a target's outcome."""
@@ -239,7 +262,7 @@ class Executor:
         if course.ambiguous or guarded or (course.last is not None and course.last.status == 409):
             await self._look(course)
         if course.planned.since is not None:  # the earlier requests came to nothing: from here on it is a new one
-            course.planned = course.planned._replace(before=course.read, since=None)
+            course.planned = course.planned._replace(before=course.read, since=None, span=None)
             course.started_at = self._wall()
             await self._intend(course)
         sent = course.tally.requests
@@ -269,12 +292,15 @@ class Executor:
 
     def _check_before_sending(self, course: Course) -> None:
         """At the last moment before a request leaves: raises `_Settled` if it must not."""
-        moment = self._wall()
+        moment = now()
         if moment - course.noted_at > NOTED_EVERY:
-            self._journal.under_way(course.planned, moment)
+            first = course.first_sent is None and course.planned.span is None
+            self._journal.under_way(course.planned, self._wall(), self._ahead(course), first=first)
             course.noted_at = moment
         if self._sending is not None and (why := self._sending(course.planned)) is not None:
             raise _Settled(self._result(course, Outcome.SKIPPED, why))
+        course.first_sent = moment if course.first_sent is None else course.first_sent
+        course.last_sent = moment
 
     async def _look(self, course: Course) -> None:
         """Read the connector after an unclear reply; raises `_Settled` if it is as wanted already."""
@@ -285,7 +311,7 @@ class Executor:
             raise _Settled(self._result(course, Outcome.CHANGED, "the reply was lost; a read shows a new sync running"))
         marks = course.planned.marks
         if marks is not None and not marks.cover(state):
-            raise _Settled(self._result(course, Outcome.SKIPPED, _foreign(course.planned, state)))
+            raise _Settled(self._result(course, Outcome.SKIPPED, foreign(course.planned, state)))
 
     async def _look_again_and_again(self, course: Course) -> None:
         """The last reads before a failure is called one: several, for reads may lag behind writes."""
@@ -297,16 +323,12 @@ class Executor:
 
     def _credit(self, course: Course, now: ConnectorState) -> tuple[Outcome, str]:
         """Whose doing the wanted state is that a read found: ours, or somebody else's."""
-        mark, before = epoch(now.paused_at), course.planned.before
         if not course.ambiguous:
             return Outcome.UNCHANGED, "it came into the wanted state by itself, or by somebody else"
-        if mark is not None and mark < course.started_at - CLOCK_SKEW:
-            return Outcome.UNCHANGED, "it was in the wanted state before this run's request"
-        if mark is not None and course.planned.since is not None and mark > (course.unclear_at or mark) + CLOCK_SKEW:
-            return Outcome.UNCHANGED, "somebody else has paused it since this run's request"
-        if mark is None and before is None:
+        span = self._span(course)
+        if course.planned.before is None and (now.paused_at is None or span is None):
             return Outcome.UNKNOWN, "the reply was lost; it is in the wanted state, but since when is not known"
-        return Outcome.CHANGED, "the reply was lost; a read shows that it took effect"
+        return _CREDITS[timing(now.paused_at, span)]
 
     async def _put_off_or_settle(self, course: Course, verdict: Verdict, *, last: bool) -> Result | None:
         if not last and verdict.retryable and course.tries < self._retry.attempts and not self._stop.requested:
@@ -359,7 +381,26 @@ class Executor:
             after=course.read,
             unclear_at=course.unclear_at,
             waited=course.tally.waited,
+            receipt=self._receipt(course, outcome),
+            span=self._span(course, accepted=outcome is Outcome.CHANGED and course.read is None),
         )
+
+    def _receipt(self, course: Course, outcome: Outcome) -> Mark | None:
+        """The mark of our pause, where a read after its request has shown it already."""
+        if course.read is None or outcome is not Outcome.CHANGED or self._operation.name is not OperationName.PAUSE:
+            return None
+        return receipt(course.planned.before, course.read, self._span(course))
+
+
+_CREDITS: Mapping[Timing, tuple[Outcome, str]] = MappingProxyType(
+    {
+        Timing.BEFORE: (Outcome.UNCHANGED, "it was in the wanted state before this run's request"),
+        Timing.WITHIN: (Outcome.CHANGED, "the reply was lost; a read shows that it took effect"),
+        Timing.DOUBTFUL: (Outcome.UNKNOWN, "it is paused, but by its mark's time perhaps not by this run's request"),
+        Timing.AFTER: (Outcome.UNCHANGED, "somebody else has paused it since this run's request"),
+    }
+)
+"""What becomes of a target whose request got no clear answer, and that reads as it was wanted."""
 
 
 def _trace(planned: Planned) -> None:
@@ -378,40 +419,6 @@ class _Settled(Exception):
     def __init__(self, result: Result) -> None:
         self.result = result
         super().__init__(result.outcome)
-
-
-def decide(operation: Operation, planned: Planned, *, include_anomalies: bool = False) -> Result | None:
-    """The outcome that the state before settles without a request; None: a request is needed."""
-    before = planned.before
-    if planned.skip is not None:
-        return Result(Outcome.SKIPPED, planned.skip)
-    if planned.unread is not None and operation.name is OperationName.RESUME:
-        detail = f"its state could not be read ({planned.unread}), and C1 may have paused it itself: not resumed"
-        return Result(Outcome.FAILED, detail, error=planned.unread)
-    if before is None:
-        return None
-    if before.deleted:
-        return Result(Outcome.FAILED, "nothing can be done with it", error="the connector is deleted")
-    if operation.reached(before):
-        return Result(Outcome.UNCHANGED, operation.unchanged)
-    if operation.name is OperationName.FORCE_SYNC and before.paused:
-        return Result(Outcome.SKIPPED, "paused: a sync would not run; resume it first")
-    if planned.marks is not None and not planned.marks.cover(before):
-        return Result(Outcome.SKIPPED, _foreign(planned, before))
-    if operation.name is OperationName.RESUME and before.anomaly and not include_anomalies:
-        why = before.reason or before.category or "no reason given"
-        return Result(Outcome.SKIPPED, f"C1 paused it itself ({why}): check it there, or use --include-anomalies")
-    return None
-
-
-def _foreign(planned: Planned, state: ConnectorState) -> str:
-    """Why a paused connector is left alone that no pause of ours keeps so."""
-    if state.anomaly:
-        return f"C1 paused it itself ({state.reason or state.category or 'no reason given'}): left alone"
-    if planned.marks == Marks():
-        by_name = f"`c1-runner resume {planned.target}` resumes it by name"
-        return f"left alone: its state before the pause was not read, so whose pause it is cannot be told; {by_name}"
-    return f"somebody else has paused it since ({state.paused_at or 'no time given'}): left alone"
 
 
 def _began_since(before: ConnectorState | None, now: ConnectorState) -> bool:

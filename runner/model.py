@@ -3,10 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
+from runner.pauses import ConnectorState as ConnectorState
+from runner.pauses import Look as Look
+from runner.pauses import Mark as Mark
+from runner.pauses import Marks as Marks
+from runner.pauses import PauseKind as PauseKind
+from runner.pauses import Span as Span
+from runner.pauses import epoch as epoch
 from runner.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 
 ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
@@ -15,25 +21,12 @@ ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 JsonObject = dict[str, Any]
 """A JSON object as the standard library reads and writes it."""
 
-_WORDS = re.compile(r"[a-z]+").findall
-_BY_SOMEBODY = frozenset({"user", "manual", "manually", "admin", "administrator", "operator", "api"})
-_BY_CHECK = re.compile(r"anomal|threshold|drop|bad.?sync|no.?data|suspicious", re.IGNORECASE).search
-
 _is_id = re.compile(ID_PATTERN).fullmatch
 
 
 def is_id(text: str) -> bool:
     """Whether `text` can be an app or connector id."""
     return _is_id(text) is not None
-
-
-def epoch(timestamp: str | None) -> float | None:
-    """Seconds since the epoch of an RFC 3339 time; None if it is none, or says no time zone."""
-    try:
-        moment = datetime.fromisoformat(timestamp) if timestamp else None
-    except ValueError:
-        return None
-    return moment.timestamp() if moment is not None and moment.tzinfo is not None else None
 
 
 class OperationName(StrEnum):
@@ -81,65 +74,6 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.app_id}/{self.connector_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectorState:
-    """What the tenant said of a connector at one moment."""
-
-    paused_at: str | None  # syncDisabledAt as sent: the receipt of a pause
-    status: str | None  # SYNC_STATUS_..., an open enumeration
-    category: str | None = None  # syncDisabledCategory
-    reason: str | None = None  # syncDisabledReason
-    can_resume: bool | None = None  # canResumeSync
-    sync_started_at: str | None = None
-    sync_completed_at: str | None = None
-    last_error: str | None = None
-    deleted: bool = False
-
-    @property
-    def paused(self) -> bool:
-        """Whether syncing is paused, by anyone."""
-        return self.paused_at is not None or self.status == "SYNC_STATUS_DISABLED"
-
-    @property
-    def anomaly(self) -> bool:
-        """Whether it looks as if C1 itself paused it, on a data anomaly.
-
-        The values of syncDisabledCategory are not documented, so whatever does not name a person's or an
-        API client's doing is taken for C1's own.
-        """
-        if not self.paused:
-            return False
-        words = set(_WORDS(self.category.lower())) if self.category else set()
-        if not words or "unspecified" in words:
-            return bool(self.reason and _BY_CHECK(self.reason))
-        return bool(_BY_CHECK(" ".join(words))) or not words & _BY_SOMEBODY
-
-    @property
-    def running(self) -> bool:
-        """Whether a sync is under way (a pause lets it go on)."""
-        return self.status == "SYNC_STATUS_RUNNING"
-
-
-class Marks(NamedTuple):
-    """How the pauses that this tool made of one connector are known again: by the tenant's own mark of each.
-
-    `spans` stand for pauses whose mark was never read: each is the time, in epoch seconds, in which such a
-    pause was made, the tenant's clock allowed for.
-    """
-
-    known: frozenset[str] = frozenset()
-    spans: tuple[tuple[float, float], ...] = ()
-
-    def cover(self, state: ConnectorState) -> bool:
-        """Whether the pause that `state` shows is one of these; never a pause of C1's own."""
-        if state.paused_at is None or state.anomaly:
-            return False
-        if state.paused_at in self.known:
-            return True
-        mark = epoch(state.paused_at)
-        return mark is not None and any(begin <= mark <= end for begin, end in self.spans)
 
 
 class Connector(NamedTuple):
@@ -238,8 +172,10 @@ class Planned(NamedTuple):
     before: ConnectorState | None = None
     unread: str | None = None  # why `before` is not known although it was asked for
     skip: str | None = None  # why it is left alone whatever its state
+    named: bool = False  # asked for by its ids, not found by a selection
     since: float | None = None  # an earlier request may have taken effect: when it was intended, epoch seconds
     till: float | None = None  # and until when it may have been under way
+    span: Span | None = None  # the same in the tenant's time, where that was known
     marks: Marks | None = None  # resume no pause but one of these
 
 
@@ -258,6 +194,8 @@ class Result(NamedTuple):
     after: ConnectorState | None = None
     unclear_at: float | None = None  # when a request last got no clear answer: it may still take effect
     waited: float = 0.0  # seconds it was held back by the tenant's limit: for a turn, or as a 429 asked
+    receipt: Mark | None = None  # the mark of the pause, if it is for certain the one that was asked for
+    span: Span | None = None  # when the request can have taken effect, in the tenant's time
 
 
 class RunResult(NamedTuple):

@@ -27,7 +27,7 @@ OPERATIONS: Mapping[OperationName, Operation] = MappingProxyType(
             Operation(
                 OperationName.PAUSE,
                 segment="pause",
-                reached=lambda state: state.paused,
+                reached=lambda state: state.marked,
                 lasting=True,
                 inverse=OperationName.RESUME,
                 would_be="paused",

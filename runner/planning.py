@@ -34,7 +34,9 @@ class Planner:
         self._stop = stop
         self._selector = Selector(job.select, job.exclude, job.protected, include_protected=include_protected)
         self._discovery = self._listing((Ruling.SELECTED,))
-        self._pairs = [Planned(seq, target, connector_name=target.name) for seq, target in enumerate(job.targets)]
+        self._pairs = [
+            Planned(seq, target, connector_name=target.name, named=True) for seq, target in enumerate(job.targets)
+        ]
         self._named = frozenset(target[:2] for target in job.targets)
         self._app_names: dict[str, str] = {}
 

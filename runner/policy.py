@@ -106,8 +106,23 @@ TOKEN_LEEWAY = 60.0
 RECHECK_DELAYS = (1.0, 3.0, 6.0)
 """Seconds between reads of a connector that does not show yet what the tenant accepted."""
 
-CLOCK_SKEW = 120.0
-"""Seconds by which the tenant's clock may differ before a mark is taken for somebody else's."""
+CLOCK_MARGIN = 1.0
+"""Seconds by which the clock that a reply's `Date` is read from may differ from the one that marks are made with."""
+
+LARGE_OFFSET = 60.0
+"""Seconds between this machine's clock and the tenant's from which on it is worth a warning."""
+
+REQUEST_LIFE = 60.0
+"""Seconds after it has left in which a request without an answer can still take effect, for all that is known. A
+gateway gives up after as much (nginx's proxy_read_timeout, for one). What takes effect later cannot be told from
+somebody else's doing."""
+
+CLOCKS_DISAGREE = 10.0
+"""Seconds up to which two clocks of one tenant may disagree. A mark that is older by less than this than the request
+that it was read after could be that request's, or somebody else's."""
+
+APPLY_TIME = 10.0
+"""Seconds after its acceptance in which a pause may get its mark."""
 
 DANGER_TIME = 120.0
 """Seconds after a pause without a clear answer in which nothing is resumed: the request may be held up
@@ -116,7 +131,7 @@ somewhere, and would pause the connector again (reliability: late duplicate)."""
 READ_LAG = 150.0
 """Seconds that a read may lag behind a write; C1's own tools have met as much."""
 
-NOTED_EVERY = 30.0
+NOTED_EVERY = 5.0
 """Seconds after which the next request for a target is noted durably before it leaves: so a crash leaves behind
 about when the last one was under way."""
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from runner import __version__
 from runner.api.client import Client
+from runner.decide import Leave, decide
 from runner.discover import Told
 from runner.errors import ExitCode
-from runner.execute import decide
 from runner.model import Job, Outcome, Planned, Result
 from runner.operations import OPERATIONS
 from runner.planning import Planner
@@ -48,7 +48,7 @@ async def preview(
     operation, stop, started_at = OPERATIONS[job.operation], Stop(), wall()
 
     def judged(planned: Planned) -> TargetRecord:
-        result = decide(operation, planned, include_anomalies=include_anomalies)
+        result = decide(operation, planned, Leave(not include_anomalies))
         return _target(planned, result or _expected(planned, f"would be {operation.would_be}"))
 
     async with Client(

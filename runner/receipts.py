@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.decide import receipt
 from runner.errors import UsageError
-from runner.model import ConnectorState, OperationName, Outcome, Planned, Result, Target, epoch, is_id
+from runner.model import ConnectorState, OperationName, Outcome, Planned, Result, Span, Target, epoch, is_id
+from runner.policy import CLOCKS_DISAGREE, REQUEST_LIFE
 from runner.store import RunRecord, Store
 from runner.store.journal import RunStart
 
@@ -102,6 +104,9 @@ def _row(seq: int, row: Any, run_started_at: float) -> tuple[Planned, Result]:
     started_at = _time(row["started_at"]) if row["started_at"] else run_started_at
     ended_at = _time(finished_at) if finished_at else started_at
     unclear = outcome is Outcome.UNKNOWN or (outcome is Outcome.CHANGED and int(row["attempts"]) > 1)
+    before, after = _state(row["before"]), _state(row["after"])
+    # The other host's clock is taken to be right: if it was not, what has no mark is left alone.
+    span = Span(started_at - CLOCKS_DISAGREE, ended_at + (REQUEST_LIFE if unclear else CLOCKS_DISAGREE), not unclear)
     result = Result(
         outcome,
         row["detail"],
@@ -112,10 +117,12 @@ def _row(seq: int, row: Any, run_started_at: float) -> tuple[Planned, Result]:
         int(row["throttled"]),
         started_at,
         ended_at,
-        _state(row["after"]),
+        after,
         ended_at if unclear else None,
+        receipt=receipt(before, after, None) if outcome is Outcome.CHANGED and after is not None else None,
+        span=span,
     )
-    return Planned(seq, target, row["app_name"], row["connector_name"], _state(row["before"])), result
+    return Planned(seq, target, row["app_name"], row["connector_name"], before), result
 
 
 def _state(document: Any) -> ConnectorState | None:

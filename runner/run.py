@@ -3,6 +3,7 @@
 Everything a run does is in the store as it happens; what is returned is only how it ended.
 """
 
+import math
 import os
 import platform
 import signal
@@ -18,15 +19,15 @@ from runner import __version__, trace, units
 from runner.api.client import Client
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import InterruptedRunError, OutageError, RunnerError, UsageError
-from runner.leasing import Undoing
 from runner.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.planning import Planner
+from runner.release import Undoing
 from runner.signals import Signals
 from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart
-from runner.store.locks import lock, user_name
+from runner.store.locks import lock, user_name, window_lock
 from runner.targets import as_listed, with_state
 
 Value = TypeVar("Value")
@@ -45,31 +46,37 @@ async def run(job: Job, context: Context) -> RunResult:
     when a plan that must be known first cannot be had, `StorageError` if the run could not be recorded.
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
-    until = _end(job, started_at, windowed=context.windowed)
+    until = end_of(job, started_at, windowed=context.windowed)
     run_id = new_run_id(started_at)
     trace.run_id.set(run_id)
     async with locked(job.name, context):
         for record in store.abrupt_runs(tenant, holding=job.name):
             context.observer.abrupt(record)
         stop = Stop()
+        recorded, job = job, _ending_with(job, until, context.wall())
         # Settings that cannot be used are found out before there is a run.
         async with client_of(job, context, stop) as client:
             planner = Planner(
                 job, client, stop, include_protected=context.include_protected, told=context.observer.listing
             )
             plan = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
-            start = start_of(job, context, run_id, started_at, whole=planner.whole)
+            start = start_of(recorded, context, run_id, started_at, whole=planner.whole)
+            if context.living is not None:
+                context.living.enter_context(window_lock(store.directory, run_id))
             journal = store.journal(start._replace(until=until, windowed=context.windowed))
             conduct = Conduct(job, context, run_id, journal, client, stop)
             await conduct.supervise(planner.waves(conduct, plan))
         return conduct.close(planner.unlisted, ended=planner.ended)
 
 
-async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], context: Context) -> RunResult:
+async def proceed(
+    record: RunRecord, job: Job, outcomes: Collection[Outcome], context: Context, *, until: float | None = None
+) -> RunResult:
     """Go on with an earlier run: its targets with one of `outcomes` are worked on, the rest stay as they are.
 
     The plan is the one that was recorded. Uncertain targets come first, and are read before anything is sent
-    for them. Raises `UsageError` when the run belongs to another tenant; otherwise as `run`.
+    for them. `until` (epoch seconds) becomes the end of its pauses, whatever was to end them before. Raises
+    `UsageError` when the run belongs to another tenant; otherwise as `run`.
     """
     store, tenant = context.store, context.settings.tenant
     trace.run_id.set(record.run_id)
@@ -79,6 +86,8 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         record = store.run(record.run_id)  # whoever held the lock until now may have gone on with it
         stop = Stop()
         async with client_of(job, context, stop) as client:
+            if until is not None:
+                store.give_end(record, until, context.wall())
             undoing = None if record.undoes is None else Undoing(store, store.undone_by(record), context.wall)
             conduct = Conduct(job, context, record.run_id, store.reopen(record), client, stop, undoing)
             if undoing is not None and not record.planned:  # it was cut off before it had a plan
@@ -92,7 +101,7 @@ async def proceed(record: RunRecord, job: Job, outcomes: Collection[Outcome], co
         return conduct.close(None if record.whole else _UNLISTED)
 
 
-def _end(job: Job, now: float, *, windowed: bool) -> float | None:
+def end_of(job: Job, now: float, *, windowed: bool) -> float | None:
     """When the pauses of a run that starts now end, epoch seconds, None for never by themselves.
 
     Raises `UsageError` when that is no time to come, and for a job that would not know what to resume then.
@@ -108,6 +117,14 @@ def _end(job: Job, now: float, *, windowed: bool) -> float | None:
     if until <= now:
         raise UsageError(f"the window's end, {job.window.until}, is over already; nothing was sent")
     return until
+
+
+def _ending_with(job: Job, until: float | None, now: float) -> Job:
+    """The job with a deadline at the end of its pauses: nothing is paused later, nor waited for."""
+    if until is None:
+        return job
+    deadline = min(max(0.0, until - now), math.inf if job.limits.deadline is None else job.limits.deadline)
+    return replace(job, limits=replace(job.limits, deadline=deadline))
 
 
 @asynccontextmanager
@@ -162,6 +179,7 @@ def _planned_again(rows: Iterator[tuple[TargetRecord, tuple[float, float] | None
             before=row.before if uncertain else None,
             since=uncertain[0] if uncertain else None,
             till=uncertain[1] if uncertain else None,
+            span=row.span if uncertain else None,
         )
 
 

@@ -64,6 +64,12 @@ class Settings:
         return urlsplit(self.origin).hostname or ""
 
     @property
+    def identity(self) -> str:
+        """Which credential this is; nothing secret."""
+        credential = self.credential
+        return credential.client_id if isinstance(credential, ClientCredentials) else "access token"
+
+    @property
     def token_url(self) -> str:
         """The token endpoint."""
         return f"{self.origin}/auth/v1/token"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from runner import trace
 from runner.conduct import Conduct, Context, Wave
 from runner.errors import ExitCode, UsageError
-from runner.leasing import Undoing
 from runner.model import Job, OperationName, RunResult
+from runner.release import Undoing
 from runner.run import client_of, locked, start_of
 from runner.stop import Stop
 from runner.store import RunRecord, Store
@@ -48,7 +48,7 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
     check_undoable(undone, tenant)
     async with locked(undone.job_name, context):
         undoing = Undoing(store, undone, context.wall)
-        plan = undoing.plan()
+        plan = undoing.plan(left_too=context.include_anomalies)
         if not plan:
             return None
         stop, run_id = Stop(), new_run_id(started_at)

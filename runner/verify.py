@@ -5,22 +5,25 @@ tenant says of it now is kept: for a pause that is the receipt. One that does no
 reads may lag behind writes; what remains is in doubt, since nothing proves that it is paused.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runner.api.client import Client
+from runner.decide import Timing, receipt, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import Connector, ConnectorState, Outcome, epoch
+from runner.model import Connector, ConnectorState, Look, OperationName, Outcome
 from runner.operations import Operation
-from runner.policy import CLOCK_SKEW, RECHECK_DELAYS
+from runner.policy import RECHECK_DELAYS
 from runner.pool import Put, work_through
 from runner.stop import Stop
 from runner.store import Journal, TargetRecord
 from runner.targets import find
 
 _NO_EFFECT = "the tenant accepted it, but it reads as if nothing had happened"
+_UNSEEN = "the tenant accepted it, but no read shows it: perhaps this credential may not see what is paused"
 _UNDONE = "the tenant accepted it, but it is not so any more: somebody else has changed it since"
 
 
@@ -43,13 +46,26 @@ class Doubt(NamedTuple):
 class Verifier:
     """Confirms changes, or says that it cannot."""
 
-    def __init__(self, operation: Operation, client: Client, journal: Journal, stop: Stop, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        client: Client,
+        journal: Journal,
+        stop: Stop,
+        *,
+        concurrency: int,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._operation = operation
         self._client = client
         self._journal = journal
         self._stop = stop
         self._concurrency = concurrency
+        self._wall = wall
         self._doubts: list[Doubt] = []
+        self._looks: set[Look] = set()  # that are remembered already
+        self._early: list[tuple[TargetRecord, ConnectorState]] = []  # paused shortly before they were asked to be
+        self._in_time = False  # whether any mark was made when it was asked for: so the clocks agree
 
     async def confirm(self, touched: Iterable[Touched]) -> list[Doubt]:
         """Look at every target, and again at those that do not show the change yet; returns what stays in doubt.
@@ -66,13 +82,15 @@ class Verifier:
             except StoppingError:
                 break
             await self._look_at(by_app(doubt.target for doubt in doubts))
+        self._settle_early()
         doubts, self._doubts = self._doubts, []
         return [] if self._stop.requested else doubts
 
     def give_up(self, doubts: Iterable[Doubt]) -> None:
         """What stays in doubt is unknown."""
         for doubt in doubts:
-            self._journal.verified(doubt.target.seq, Outcome.UNKNOWN, doubt.why, None)
+            unseen = doubt.without_effect and self._pauses and not self._client.sees_marks
+            self._journal.verified(doubt.target.seq, Outcome.UNKNOWN, _UNSEEN if unseen else doubt.why, None)
 
     async def _look_at(self, touched: Iterable[Touched]) -> None:
         async def feed(put: Put[Touched]) -> None:
@@ -98,9 +116,10 @@ class Verifier:
 
     def _judge(self, target: TargetRecord, connector: Connector) -> None:
         now = connector.state
-        if self._operation.reached(now):
-            late = None if target.outcome is Outcome.CHANGED else "the request took effect late; a read shows it"
-            self._journal.verified(target.seq, Outcome.CHANGED, late, _receipt(target, now))
+        if self._operation.reached(now) and self._pauses:
+            self._judge_pause(target, now)
+        elif self._operation.reached(now):
+            self._confirmed(target, now)
         elif target.outcome is not Outcome.CHANGED:
             return  # as bad as it was
         elif _same(target.before, now):
@@ -108,16 +127,57 @@ class Verifier:
         else:
             self._doubts.append(Doubt(target, _UNDONE))
 
+    @property
+    def _pauses(self) -> bool:
+        return self._operation.name is OperationName.PAUSE
 
-def _receipt(target: TargetRecord, now: ConnectorState) -> ConnectorState | None:
-    """What is kept of a look that found the wanted state: nothing of a pause that somebody else has made since."""
-    before = target.after
-    if before is not None and before.paused and before.paused_at != now.paused_at:
-        return before
-    mark, began, ended = epoch(now.paused_at), target.started_at, target.finished_at or target.started_at
-    if mark is None or began is None or ended is None or began - CLOCK_SKEW <= mark <= ended + CLOCK_SKEW:
-        return now
-    return before
+    def _confirmed(self, target: TargetRecord, now: ConnectorState, why: str | None = None) -> None:
+        late = None if target.outcome is Outcome.CHANGED else "the request took effect late; a read shows it"
+        mark = receipt(target.before, now, target.span) if self._pauses and why is None else None
+        # Of a pause that is not for certain this run's no mark is kept: a report is a receipt, too.
+        self._journal.verified(target.seq, Outcome.CHANGED, why or late, now if why is None else None, mark)
+        if mark is not None and (target.span is None or target.span.accepted) and mark.look not in self._looks:
+            self._looks.add(mark.look)
+            self._journal.look(mark.look, self._wall())
+
+    def _judge_pause(self, target: TargetRecord, now: ConnectorState) -> None:
+        """It is paused: by the request that this run has made?"""
+        if target.receipt is not None:
+            changed = None if target.receipt.is_of(now) else _SINCE
+            self._journal.verified(target.seq, Outcome.CHANGED, changed, now)
+            return
+        match timing(now.paused_at, target.span):
+            case Timing.WITHIN:
+                self._in_time = True
+                self._confirmed(target, now, _CHECKED if now.checked_by_c1 else None)
+            case Timing.BEFORE:
+                self._journal.verified(target.seq, Outcome.UNCHANGED, _BEFORE, now)
+            case Timing.DOUBTFUL if target.outcome is Outcome.CHANGED and target.span and target.span.accepted:
+                self._early.append((target, now))
+            case Timing.DOUBTFUL:
+                self._journal.verified(target.seq, Outcome.UNKNOWN, _DOUBTFUL, now)
+            case Timing.AFTER if target.outcome is Outcome.CHANGED:
+                self._confirmed(target, now, _SINCE)
+            case Timing.AFTER:
+                return  # somebody else's: as bad as it was
+
+    def _settle_early(self) -> None:
+        """Marks that are a little older than the requests: a person's, unless the tenant's clocks disagree.
+
+        Where another mark was made in time, they do not. Where none was, it cannot be told whose the pauses are.
+        """
+        early, self._early = self._early, []
+        for target, now in early:
+            if self._in_time:
+                self._journal.verified(target.seq, Outcome.UNCHANGED, _BEFORE, now)
+            else:
+                self._confirmed(target, now, _DOUBTFUL)
+
+
+_SINCE = "paused; somebody else has paused it anew since, and undoing this run leaves that alone"
+_CHECKED = "paused; C1 itself has paused it since, on an anomaly, and undoing this run leaves that alone"
+_BEFORE = "somebody else paused it right before this run's request"
+_DOUBTFUL = "paused, but by its mark's time perhaps not by this run: undoing this run leaves it alone"
 
 
 def by_app(targets: Iterable[TargetRecord]) -> list[Touched]:

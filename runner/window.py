@@ -6,20 +6,21 @@
 Signals are heeded from the first pause to the last resume: they end the phase they meet, never the window.
 """
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import anyio
 
-from runner.command import Command
+from runner.command import Command, Elapsed
 from runner.conduct import Context
 from runner.drain import Drain
 from runner.errors import AccessError, ApiError, ExitCode, RunnerError, StoppingError, UsageError
-from runner.model import Job, OperationName, Outcome, RunResult
+from runner.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.policy import Share
 from runner.run import client_of, run
 from runner.signals import Signals, heed
@@ -29,6 +30,9 @@ from runner.undo import undo, undo_job
 from runner.units import duration_text
 
 T = TypeVar("T")
+
+_MOST = 3
+"""Connectors that a line for people names; the rest is counted."""
 
 _LOCK_WAIT = 3600.0
 """Seconds that the resume waits for whoever works on the same job: it must not be left out."""
@@ -86,6 +90,9 @@ class Window:
             raise UsageError(f"a window pauses, and this job is a {terms.job.operation}; nothing was sent")
         self._terms = terms
         self._desk = desk
+        self._clock = Elapsed()
+        self._held: dict[tuple[str, str], str] = {}  # what the command relies on, with its name
+        self._ended: dict[tuple[str, str], str] = {}  # what of it somebody else has ended meanwhile
 
     async def hold(self) -> int:
         """Hold the window; returns the exit code of the process.
@@ -93,9 +100,9 @@ class Window:
         It is the command's own, or the pause's if there was none; and 4 when not everything could be resumed.
         Raises as `run.run`, as long as nothing was paused.
         """
-        with heed() as signals:
-            with self._desk.context(signals, windowed=True) as context:
-                paused = await run(self._terms.job, context)
+        with heed() as signals, ExitStack() as living:
+            with self._desk.context(signals, windowed=True, living=living) as context:
+                paused = await run(replace(self._terms.job, verify=True), context)  # what it resumes by is verified
             keep = False
             try:
                 self._desk.account(paused)
@@ -106,38 +113,49 @@ class Window:
             if keep:
                 undo_it = self._desk.type_next(f"undo {paused.run_id}")
                 self._desk.say(f"the command failed with code {code}, and everything stays paused, as asked: {undo_it}")
+            if ran and self._ended_early():
+                complete = False
             return code if complete else ExitCode.INCOMPLETE
 
     async def _within(self, paused: RunResult, signals: Signals) -> tuple[int, bool]:
         """What stands between pause and resume: the exit code, and whether the command was run."""
         record = self._desk.store.run(paused.run_id)
-        obstacle = _obstacle(paused, self._terms.job)
+        obstacle = _obstacle(paused, self._terms.job) or self._unsound(record)
         code = paused.exit_code or ExitCode.STOPPED
         if obstacle is None and self._terms.drain is not None:
             obstacle, code = await self._drained(record, self._terms.drain, signals)
-        if obstacle is None and self._over(record):
+        if obstacle is None and self._left(record) <= 0:
             obstacle, code = "the window is over already", ExitCode.STOPPED
         if obstacle is not None:
             self._desk.say(f"{obstacle}: the command is not run, and what was paused is resumed")
             return code, False
+        self._held = {planned.target[:2]: _name(planned) for planned, _ in self._desk.store.held(record)}
         command = Command(
-            self._terms.argv,
-            grace=self._terms.grace,
-            until=lambda: self._end_of(record),
-            wall=self._desk.wall,
-            told=self._desk.say,
+            self._terms.argv, grace=self._terms.grace, left=lambda: self._left(record), told=self._desk.say
         )
         return await command.run(os.environ | self._desk.facts(record), signals), True
 
-    def _end_of(self, record: RunRecord) -> float | None:
-        """When the window ends as of now; as it was at the start, should the store not say."""
-        try:
-            return self._desk.store.run(record.run_id).until
-        except RunnerError:
-            return record.until
+    def _unsound(self, record: RunRecord) -> str | None:
+        """Why not all that was paused could be resumed: its mark was not read, or is not this run's for certain."""
+        rows = (row for row in self._desk.store.targets(record) if row.outcome is Outcome.CHANGED)
+        unsound = [row for row in rows if row.receipt is None]
+        return f"no mark of its own pause is known of {_named(unsound)}" if unsound else None
 
-    def _over(self, record: RunRecord) -> bool:
-        return record.until is not None and record.until <= self._desk.wall()
+    def _left(self, record: RunRecord) -> float:
+        """Seconds until the window ends as of now; by its end at the start, should the store not say.
+
+        An end that was given as a duration is time that passes, whatever the clock is set to; a moment is the clock's.
+        """
+        try:
+            until = self._desk.store.run(record.run_id).until
+        except RunnerError:
+            until = record.until
+        if until is None:
+            return math.inf
+        window = self._terms.job.window
+        if window is not None and window.seconds is not None:
+            return until - record.started_at - self._clock.seconds
+        return until - self._desk.wall()
 
     async def _drained(self, record: RunRecord, seconds: float, signals: Signals) -> tuple[str | None, int]:
         """Wait for running syncs; why the command is not to be run, if so, and the exit code that goes with it."""
@@ -177,10 +195,32 @@ class Window:
             again = self._desk.type_next(f"undo {run_id}")
             self._desk.say(f"what was paused could not be resumed: {error}; next: {again}")
             return False
+        self._note_ended(record, result)
         if result is None:
             return True
         self._desk.account(result)
         return result.exit_code == ExitCode.OK
+
+    def _note_ended(self, record: RunRecord, result: RunResult | None) -> None:
+        """What the command has relied on, and was not paused any more when the window came to resume it."""
+        before = self._left(record) > 0
+        tried: dict[tuple[str, str], TargetRecord] = {}
+        if result is not None:
+            undo_record = self._desk.store.run(result.run_id)
+            tried = {row.target[:2]: row for row in self._desk.store.targets(undo_record)}
+        for pair, name in self._held.items():
+            row = tried.get(pair)
+            by_itself = row is None and not before  # `expire` has ended it, when its time had come
+            if (row is None and not by_itself) or (row is not None and row.outcome is Outcome.UNCHANGED):
+                self._ended[pair] = name
+
+    def _ended_early(self) -> bool:
+        """Whether pauses were ended by others while the command relied on them; they are named."""
+        if self._ended:
+            names = list(self._ended.values())
+            some = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+            self._desk.say(f"resumed by somebody else before the window ended: {some}")
+        return bool(self._ended)
 
 
 def _obstacle(paused: RunResult, job: Job) -> str | None:
@@ -219,6 +259,10 @@ async def _unless_signalled(
     return ended[0] if ended else None
 
 
-def _named(rows: Sequence[TargetRecord], most: int = 3) -> str:
-    names = ", ".join(row.connector_name or str(row.target) for row in rows[:most])
-    return f"{names} and {len(rows) - most} more" if len(rows) > most else names
+def _named(rows: Sequence[TargetRecord]) -> str:
+    names = ", ".join(row.connector_name or str(row.target) for row in rows[:_MOST])
+    return f"{names} and {len(rows) - _MOST} more" if len(rows) > _MOST else names
+
+
+def _name(planned: Planned) -> str:
+    return planned.connector_name or str(planned.target)

@@ -24,6 +24,7 @@ from runner.api.classify import Reply, classify_reply, json_object
 from runner.api.mint import Mint
 from runner.api.ratelimit import allowance
 from runner.api.retry import persist, retrying, while_up
+from runner.api.tenant_time import TenantTime
 from runner.api.transport import Transport
 from runner.api.turn import Tally, Turns
 from runner.errors import ApiError
@@ -64,13 +65,17 @@ class Client:
         self._root = URL(settings.api_url)
         self._stop = stop
         self._retry = retry or RetryPolicy()
-        self._transport = Transport(timeouts or Timeouts(), proxy=settings.proxy)
+        timeouts = timeouts or Timeouts()
+        self.request_timeout = timeouts.request
+        self.tenant_time = TenantTime(wall)
+        self.sees_marks = False  # whether a mark was read: a role that may not see them reads every connector as active
+        self._transport = Transport(timeouts, proxy=settings.proxy)
         self.turns = Turns(limits, self._retry, stop)
         self._tokens: TokenSource
         if isinstance(settings.credential, AccessToken):
             self._tokens = FixedToken(settings.credential)
         else:
-            mint = Mint(settings, settings.credential, self._transport.exchange, wall)
+            mint = Mint(settings, settings.credential, self._dated, wall)
             self._tokens = SharedToken(self.turns.minting(mint), settings.tenant, self._retry, stop, wall)
         self._concurrency = limits.concurrency
         self._slots = anyio.Semaphore(limits.concurrency, fast_acquire=True)
@@ -124,13 +129,16 @@ class Client:
         found = rows.connector(document.get("connectorView"), target.app_id)
         if found is None:
             raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the answer holds no connector", 200))
+        self.sees_marks = self.sees_marks or found.state.marked
         return found
 
     async def connectors(self, app_id: str) -> AsyncGenerator[rows.Connectors, None]:
         """An app's connectors, page by page; raises `ApiError`."""
         async for page, more in self._pages(self._url(f"/apps/{_checked(app_id)}/connectors")):
             found = (rows.connector(row, app_id) for row in page)
-            yield rows.Connectors([connector for connector in found if connector is not None], more)
+            connectors = [connector for connector in found if connector is not None]
+            self.sees_marks = self.sees_marks or any(connector.state.marked for connector in connectors)
+            yield rows.Connectors(connectors, more)
 
     async def apps(self) -> AsyncGenerator[list[rows.App], None]:
         """The tenant's apps, page by page; raises `ApiError`."""
@@ -227,6 +235,7 @@ class Client:
             self._tokens.unjudged(token)
             raise
         verdict = classify_reply(reply)
+        self.tenant_time.learn(sent_at, self.turns.now(), reply.headers)
         if log.isEnabledFor(logging.DEBUG):
             seconds = self.turns.now() - sent_at
             log.debug("%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, seconds)
@@ -239,6 +248,13 @@ class Client:
         else:
             self._tokens.accepted(token)
         return reply, verdict, wait
+
+    async def _dated(self, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int) -> Reply:
+        """An exchange with the token endpoint: it tells the tenant's time before anything else does."""
+        sent_at = self.turns.now()
+        reply = await self._transport.exchange(method, url, headers, body, limit)
+        self.tenant_time.learn(sent_at, self.turns.now(), reply.headers)
+        return reply
 
     async def _permission(self, tally: Tally) -> tuple[Token, float]:
         """A token and a turn, both good at this moment; the time of the turn is when the request leaves."""

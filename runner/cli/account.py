@@ -39,7 +39,8 @@ class Hints(NamedTuple):
             plain = not record.counts[Outcome.FAILED]
             only = "" if plain else f" --only {','.join(outcomes)}"
             anomalies = " --include-anomalies" if self.include_anomalies else ""
-            commands.append(self.command(f"c1-runner continue {record.run_id}{only}{anomalies}"))
+            ending = " --for DURATION" if record.windowed else ""  # the window's command does not run again
+            commands.append(self.command(f"c1-runner continue {record.run_id}{only}{ending}{anomalies}"))
         if self.possible and self.undoable and _has_paused(record):
             commands.append(self.command(f"c1-runner undo {record.run_id}"))
         if not reported:

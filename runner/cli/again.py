@@ -1,17 +1,23 @@
 """`continue`: going on with an earlier run."""
 
+import time
+from collections.abc import Collection
 from dataclasses import replace
 
 import click
 from pydantic import TypeAdapter
 
 from runner.cli import options, state
+from runner.cli.account import Hints, account
 from runner.cli.carry_out import carry_out, prepare
+from runner.cli.logs import notice
 from runner.conduct import Context
-from runner.errors import NothingSelectedError
-from runner.model import Job, Outcome, RunResult
-from runner.run import OPEN, proceed
+from runner.errors import LockedError, UsageError
+from runner.model import Job, OperationName, Outcome, RunResult, Window
+from runner.report.words import connectors, moment_text
+from runner.run import OPEN, end_of, proceed
 from runner.store import RunRecord, Store
+from runner.store.locks import window_lives
 
 
 @click.command("continue")
@@ -23,31 +29,83 @@ from runner.store import RunRecord, Store
     metavar="OUTCOMES",
     help="What to work on. Default: unknown,not_attempted.",
 )
+@options.ending
 @options.manner
 def continue_(
-    overrides: options.Overrides, manner: options.Manner, run_id: str | None, outcomes: tuple[Outcome, ...] | None
+    overrides: options.Overrides,
+    manner: options.Manner,
+    run_id: str | None,
+    outcomes: tuple[Outcome, ...] | None,
+    window: Window | None,
 ) -> int:
     """Go on with a run that was interrupted, or repeat what failed; without RUN, the newest one.
 
     The plan is the recorded one: the job file is not read again. What is uncertain comes first, and is read
     before anything is sent for it. Afterwards the run has one account, as if it had never been interrupted.
 
+    With nothing left to do, nothing is sent: its reports are made again, and the exit code is the run's own.
+    A window that was cut off needs an end (--for or --until), since its command does not run again.
+
     \b
     Examples:
       c1-runner continue
       c1-runner continue 20261123-021500 --only failed,unknown
+      c1-runner continue 20261123-021500 --for 2h
     """
+    wanted = outcomes or OPEN
     with Store(state.directory(manner.state_dir)) as store:
         record = store.run(run_id)
         job = prepare(overrides.apply(recorded_job(record)), manner)
-        if record.finished_at is not None and not any(record.counts[outcome] for outcome in outcomes or OPEN):
-            words = " or ".join(outcomes or OPEN)
-            raise NothingSelectedError(f"run {record.run_id} has no target that is {words}: nothing to go on with")
+        if record.exit_code is not None and not any(record.counts[outcome] for outcome in wanted):
+            return _reported_again(record, record.exit_code, wanted, job, manner, store)
+        job = replace(job, window=window or job.window)
+        until = None if window is None else end_of(job, time.time(), windowed=record.windowed)
+        if record.operation == OperationName.PAUSE:
+            _check_that_it_ends(record, until, wanted, manner, store)
 
         async def work(job: Job, context: Context) -> RunResult:
-            return await proceed(record, job, outcomes or OPEN, context)
+            return await proceed(record, job, wanted, context, until=until)
 
         return carry_out(job, manner, work, store=store)
+
+
+def _reported_again(
+    record: RunRecord, exit_code: int, wanted: Collection[Outcome], job: Job, manner: options.Manner, store: Store
+) -> int:
+    """The account of a run that leaves nothing to be done, made again from the store; returns the run's own code."""
+    if not manner.quiet:
+        words = " or ".join(wanted)
+        notice(f"run {record.run_id} has no target that is {words}: nothing to go on with, this is its account again")
+    result = RunResult(record.run_id, exit_code, record.stopped, record.counts)
+    hints = Hints(manner.state_dir, undoable=bool(store.held(record)), include_anomalies=manner.include_anomalies)
+    return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+
+
+def _check_that_it_ends(
+    record: RunRecord, until: float | None, wanted: Collection[Outcome], manner: options.Manner, store: Store
+) -> None:
+    """Raise unless something ends what going on with a pause would pause.
+
+    `LockedError` for a window that is open: what is paused for it while it ends would be resumed by nobody.
+    """
+    if record.windowed and window_lives(store.directory, record.run_id):
+        raise LockedError(
+            f"run {record.run_id} is being worked on by another run: its window is open; wait for its end"
+        )
+    over = record.until is not None and record.until <= time.time()
+    if until is not None or not (record.windowed or over):
+        return
+    lost = "its command does not run again" if record.windowed else "its end is over"
+    when = f" (it was to end {moment_text(record.until)})" if record.until is not None else ""
+    left = sum(record.counts[outcome] for outcome in wanted)
+    go_on, undo = (
+        state.to_type(f"c1-runner {command}", manner.state_dir)
+        for command in (f"continue {record.run_id} --for DURATION", f"undo {record.run_id}")
+    )
+    raise UsageError(
+        f"run {record.run_id} would pause {connectors(left)} that nothing resumes, for {lost}{when}; "
+        f"`{go_on}` gives it an end, `{undo}` takes it back; nothing was sent"
+    )
 
 
 def recorded_job(record: RunRecord) -> Job:

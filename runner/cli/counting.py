@@ -29,7 +29,8 @@ def abrupt_text(record: RunRecord, state_dir: Path | None = None) -> str:
             f"without resuming them; `{undo}` does"
         )
     uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
-    go_on = to_type(f"c1-runner continue {record.run_id}", state_dir)
+    ending = " --for DURATION" if record.windowed else ""  # its command does not run again
+    go_on = to_type(f"c1-runner continue {record.run_id}{ending}", state_dir)
     back = f", `{undo}` takes it back" if record.operation == OperationName.PAUSE else ""
     return (
         f"run {record.run_id} of job {plain(record.job_name)} ended abruptly: {uncertain} uncertain, "

@@ -102,6 +102,12 @@ include_anomalies = _option(
     "--include-anomalies", is_flag=True, help="Resume also what C1 paused itself on a data anomaly."
 )
 
+include_anomalies_too = _option(
+    "--include-anomalies",
+    is_flag=True,
+    help="Of what was paused, resume also what C1 itself has paused since, on an anomaly or otherwise.",
+)
+
 lock_wait = _option(
     "--lock-wait",
     type=Unit("duration", units.duration),
@@ -201,8 +207,8 @@ def manner(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def manner_of_undo(command: Callable[..., int]) -> Callable[..., int]:
-    """The same, without what would have an undo touch more or less than what was paused."""
-    return _with_manner(command, (reports, *_PACE, *_ACCOUNT))
+    """The same, without what would have an undo touch other connectors than what was paused."""
+    return _with_manner(command, (reports, *_PACE, *_ACCOUNT, include_anomalies_too))
 
 
 def _with_manner(command: Callable[..., int], options: Sequence[Callable[..., Any]]) -> Callable[..., int]:

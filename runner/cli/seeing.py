@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
-from runner.model import Connector, Job, OperationName, Planned, Selection
+from runner.model import Connector, ConnectorState, Job, OperationName, PauseKind, Planned, Selection
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.stop import Stop
-from runner.store import Lease, Store
+from runner.store import Hold, Lease, Store
 from runner.units import shown
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Seen:
     connector: Connector
     ours: bool = False  # paused, by a pause that a run known here has made
     leases: tuple[Lease, ...] = ()  # of the runs that still want it so
+    listed: bool = True  # False: only our own records name it
 
     @property
     def lease(self) -> Lease | None:
@@ -58,11 +59,15 @@ class Seen:
     def state(self) -> str:
         """One word for the state, and whose doing a pause is."""
         now = self.connector.state
+        if not self.listed:
+            return "not listed"
+        if self.leases and not now.paused:
+            return "not shown as paused"  # although a run here has paused it, and no read proves the end of that
         if not now.paused:
             return "running" if now.running else "error" if now.last_error else "active"
         if self.ours:
             return "paused by us"
-        return "paused by C1" if now.anomaly else "paused by others"
+        return "paused by C1" if now.kind is not PauseKind.DELIBERATE else "paused by others"
 
 
 _FIELDS = (
@@ -122,7 +127,7 @@ def status(output_format: str, state_dir: Path | None, sandbox: bool, faults: st
       c1-runner status --format json | jq '.[] | select(.overdue)'
     """
     _, everything = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
-    seen = [one for one in everything if one.connector.state.paused]
+    seen = [one for one in everything if one.connector.state.paused or one.leases]
     now = time.time()
     if output_format == "text" and not seen:
         click.echo("nothing is paused")
@@ -171,21 +176,26 @@ def look(
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with Store(state.directory(state_dir)) as store:
                 holds = store.holds(settings.tenant)
+                sees_pauses = store.sees_marks(settings.tenant, settings.identity)
                 gone = say_what_ended_abruptly(store, settings.tenant, state_dir)
             stop, seen = Stop(), list[Seen]()
 
             def keep(app: App, connector: Connector, judgement: Judgement) -> None:
+                hold = holds.pop((connector.app_id, connector.connector_id), None)
                 if judgement.selected:
-                    hold = holds.get((connector.app_id, connector.connector_id))
                     ours = hold is not None and hold.marks.cover(connector.state)
-                    leases = hold.leases if hold is not None and ours else ()
-                    seen.append(Seen(app, connector, ours, tuple(_told(lease, gone) for lease in leases)))
+                    leases = () if hold is None else tuple(_told(lease, gone) for lease in hold.leases)
+                    seen.append(Seen(app, connector, ours, leases))
 
             async with Client(settings, stop=stop) as client:
                 await client.sign_in()
                 discovery = Discovery(Selector(select), client, stop, concurrency=10, told=listing)
                 await discovery.feed(keep, alone=True)(_nowhere)
             _check(stop, discovery, partial=partial)
+            known = sees_pauses or client.sees_marks
+            seen = [_as_proven(one, time.time(), sees_pauses=known) for one in seen]
+            if select.all:
+                seen += [_unlisted(pair, hold, gone) for pair, hold in holds.items() if hold.leases]
             return settings.tenant, sorted(seen, key=_place)
 
     try:
@@ -193,6 +203,22 @@ def look(
             return anyio.run(main)
     except ApiError as error:
         raise OutageError(str(error)) from None
+
+
+def _as_proven(seen: Seen, now: float, *, sees_pauses: bool) -> Seen:
+    """Without the leases on a pause that has ended for certain: a read says so, by a credential that sees pauses."""
+    state = seen.connector.state
+    if state.paused or not seen.leases:
+        return seen
+    return replace(seen, leases=tuple(one for one in seen.leases if not sees_pauses or not one.is_over(state, now)))
+
+
+def _unlisted(pair: tuple[str, str], hold: Hold, gone: Container[str]) -> Seen:
+    """What our own records want paused, and the tenant does not list."""
+    app_id, connector_id = pair
+    connector = Connector(app_id, connector_id, None, ConnectorState(None, None))
+    leases = tuple(_told(lease, gone) for lease in hold.leases)
+    return Seen(App(app_id, None, deleted=False), connector, leases=leases, listed=False)
 
 
 def _told(lease: Lease, gone: Container[str]) -> Lease:

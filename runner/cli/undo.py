@@ -19,6 +19,7 @@ from runner.errors import ExitCode, LockedError, RunnerError, UsageError
 from runner.model import Job, RunResult, Window
 from runner.report.words import moment_text
 from runner.store import RunRecord, Store
+from runner.store.locks import window_lives
 from runner.undo import check_undoable, due, undo_job
 from runner.undo import undo as undo_run
 from runner.units import window_end
@@ -32,6 +33,7 @@ from runner.units import window_end
     type=click.Path(path_type=Path, dir_okay=False),
     help="Undo the run that this JSON report is of, also where its state directory is gone.",
 )
+@click.option("--force", is_flag=True, help="End the pauses of a window although its command is under way.")
 @options.sync_wait
 @options.wait_timeout
 @options.resume_rate
@@ -41,6 +43,7 @@ def undo(
     manner: options.Manner,
     run_id: str | None,
     receipt: Path | None,
+    force: bool,
     wait_for: str | None,
     wait_timeout: float,
     resume_rate: float | None,
@@ -48,7 +51,8 @@ def undo(
     """Resume exactly what a run has paused, where it is still paused by that very pause; without RUN, the newest.
 
     Left alone is what somebody else has paused since, what C1 paused itself, and what another run still wants
-    paused. Undoing twice changes nothing. Each resume starts a sync, so they go out at a pace of their own.
+    paused; `c1-runner resume APP/CONNECTOR` resumes it by name. Undoing twice changes nothing. Each resume starts a
+    sync, so they go out at a pace of their own.
 
     \b
     Examples:
@@ -71,6 +75,12 @@ def undo(
                 return ExitCode.OK
             record = newest if run_id is None and newest is not None else store.run(run_id)
         check_undoable(record, found.tenant)
+        if not force and record.windowed and window_lives(store.directory, record.run_id):
+            raise UsageError(
+                f"run {record.run_id} is a window whose command is under way (process {record.pid} of {record.user} on "
+                f"{record.host}), and relies on its pauses; nothing was sent. It resumes them itself when the command "
+                "ends; --force resumes them now"
+            )
         say_what_ended_abruptly(store, found.tenant, manner.state_dir, but=record)
         job = _job(record, overrides, resume_rate, manner)
         sync_wait = wait_timeout if wait_for else None

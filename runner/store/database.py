@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from runner.errors import StorageError, UsageError
-from runner.model import Outcome, Planned, Result
+from runner.model import Look, Outcome, Planned, Result
 from runner.store import leases, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
-from runner.store.locks import exclusive, is_gone, under_way
+from runner.store.locks import exclusive, under_way, window_lives
 from runner.store.records import PaceSample, RunRecord, TargetRecord
 from runner.store.schema import MIGRATIONS
 
@@ -96,6 +96,16 @@ class Store:
         """The leases of one run on its tenant's connectors."""
         return Leases(self.connection, self.path, tenant, run)
 
+    def looks(self, tenant: str) -> frozenset[Look]:
+        """What stands beside the marks of our own pauses on a tenant."""
+        with storage_errors(self.path):
+            return records.looks(self.connection, tenant)
+
+    def sees_marks(self, tenant: str, reader: str) -> bool:
+        """Whether a credential was ever shown a pause on a tenant."""
+        with storage_errors(self.path):
+            return records.sees_marks(self.connection, tenant, reader)
+
     def holds(self, tenant: str) -> dict[tuple[str, str], Hold]:
         """What the runs known here have paused on a tenant, by (app id, connector id)."""
         with storage_errors(self.path):
@@ -105,6 +115,11 @@ class Store:
         """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
         with storage_errors(self.path):
             return leases.held(self.connection, run.run)
+
+    def left(self, run: RunRecord) -> list[tuple[Planned, float | None]]:
+        """What an undo of a run has left alone because the pause was not that run's any more; as `held`."""
+        with storage_errors(self.path):
+            return leases.left(self.connection, run.run)
 
     def release_resumed(self, run: RunRecord, now: float) -> None:
         """After a run that resumed connectors by name: no earlier run wants these paused any more."""
@@ -127,7 +142,7 @@ class Store:
             and (run.job_name == holding or not under_way(self.directory, tenant, run.job_name, run.pid, run.host))
         ]
         ended = (run for run in pausing if run.windowed and run.finished_at is not None)
-        return cut_off + [run for run in ended if is_gone(run.pid, run.host)]
+        return cut_off + [run for run in ended if not window_lives(self.directory, run.run_id)]
 
     def close_abrupt(self, run: RunRecord, stopped: str, exit_code: int, now: float) -> None:
         """Write the end of a run that ended without one, when nothing of it is left to be done."""
@@ -146,6 +161,12 @@ class Store:
         """Move the end of a run's pauses (epoch seconds); an undo that was cut off does not end them any more."""
         with storage_errors(self.path):
             leases.extend(self.connection, run.run, until, now)
+
+    def give_end(self, run: RunRecord, until: float, now: float) -> None:
+        """Let the pauses of a run end at a moment (epoch seconds), and with no command any more."""
+        self.extend(run, until, now)
+        with storage_errors(self.path):
+            self.connection.execute("UPDATE runs SET windowed = 0 WHERE run = ?", (run.run,))
 
     def undone_by(self, run: RunRecord) -> RunRecord:
         """The run whose pauses `run` ends."""

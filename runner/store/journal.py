@@ -21,24 +21,36 @@ import anyio
 import anyio.lowlevel
 
 from runner.errors import StorageError
-from runner.model import ConnectorState, Outcome, Planned, Result
+from runner.model import ConnectorState, Look, Mark, Outcome, Planned, Result, Span
 from runner.store.records import WANTED_BY_OTHERS
 
 _PLANNED = """
     INSERT INTO targets (run, seq, app_id, connector_id, app_name, connector_name) VALUES (?, ?, ?, ?, ?, ?)
 """
 _INTENT = """
-    UPDATE targets SET intent_at = ?, outcome = NULL, before = ?, app_name = ?, connector_name = ?, released_at = NULL
+    UPDATE targets SET intent_at = ?, sent_from = ?, sent_until = ?, outcome = NULL, receipt = NULL, before = ?,
+        app_name = ?, connector_name = ?, released_at = NULL
     WHERE run = ? AND seq = ?
 """
 _INTENT_ALONE = f"{_INTENT} AND NOT {WANTED_BY_OTHERS}"
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
         throttled = ?, started_at = ?, finished_at = ?, unclear_at = ?, before = ?, after = ?, app_name = ?,
-        connector_name = ?, waited = ?, released_at = NULL, ending_at = NULL
+        connector_name = ?, waited = ?, receipt = ?, sent_from = coalesce(?, sent_from),
+        sent_until = coalesce(?, sent_until), released_at = NULL, ending_at = NULL
     WHERE run = ? AND seq = ?
 """
-_VERIFIED = "UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ? WHERE run = ? AND seq = ?"
+_VERIFIED = """
+    UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ?, receipt = coalesce(?, receipt)
+    WHERE run = ? AND seq = ?
+"""
+_UNDER_WAY = """
+    UPDATE targets SET unclear_at = ?, sent_from = CASE WHEN ? THEN ? ELSE sent_from END, sent_until = ?
+    WHERE run = ? AND seq = ?
+"""
+_LOOK = (
+    "INSERT OR REPLACE INTO looks (tenant, category, reason, seen_at) SELECT tenant, ?, ?, ? FROM runs WHERE run = ?"
+)
 
 _FINISHED = """
     UPDATE runs SET finished_at = ?, exit_code = ?, stopped = ?, requests = coalesce(requests, 0) + ?,
@@ -162,25 +174,30 @@ class Journal:
         """Nothing is added to the plan any more; durable with the next group."""
         self._add("UPDATE runs SET whole = 1 WHERE run = ?", (self._run,), None)
 
-    async def intent(self, planned: Planned, at: float, *, alone: bool = False) -> bool:
+    async def intent(self, planned: Planned, at: float, span: Span | None = None, *, alone: bool = False) -> bool:
         """Return when it is durable that a request for this target may leave from now on.
 
-        With `alone` only if no other run here has a lease on it: else nothing is recorded, and the answer is False.
-        Asked within the transaction, so that of two runs one always sees the other.
+        `span` says when it can take effect, in the tenant's time, if that is known. With `alone` only if no other run
+        here has a lease on the target: else nothing is recorded, and the answer is False. Asked within the
+        transaction, so that of two runs one always sees the other.
         """
         if self._failure is not None:
             raise self._failure
         names = (planned.app_name, planned.connector_name)
-        values = (at, state_json(planned.before), *names, self._run, planned.seq)
+        values = (at, *_bounds(span), state_json(planned.before), *names, self._run, planned.seq)
         group = self._add(_INTENT_ALONE if alone else _INTENT, values, None)
         await group.committed.wait()
         if group.error is not None:
             raise group.error
         return planned.seq not in group.refused
 
-    def under_way(self, planned: Planned, at: float) -> None:
-        """One more request for a target is about to leave, a while after the last; durable when this returns."""
-        self._add("UPDATE targets SET unclear_at = ? WHERE run = ? AND seq = ?", (at, self._run, planned.seq), None)
+    def under_way(self, planned: Planned, at: float, span: Span | None, *, first: bool) -> None:
+        """A request for a target is about to leave, a while after the last note; durable when this returns.
+
+        `first` says that none has left so far, so that nothing can have taken effect before `span` begins.
+        """
+        begin, end = _bounds(span)
+        self._add(_UNDER_WAY, (at, first, begin, end, self._run, planned.seq), None)
         self.commit()
         if self._failure is not None:
             raise self._failure
@@ -194,21 +211,42 @@ class Journal:
             str(result.outcome), result.detail, result.http_status, result.error, result.request_id,
             result.attempts, result.throttled, result.started_at, result.finished_at, result.unclear_at,
             state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
-            result.waited, self._run, planned.seq,
+            result.waited, mark_json(result.receipt), *_bounds(result.span), self._run, planned.seq,
         )  # fmt: skip
 
     def adopt(self, rows: Iterable[tuple[Planned, Result]], finished_at: float, exit_code: int) -> None:
         """Write the whole account of a run from elsewhere, within the transaction that the caller has begun."""
         for planned, result in rows:
-            intent = (result.started_at, state_json(planned.before), planned.app_name, planned.connector_name)
+            names = (planned.app_name, planned.connector_name)
+            intent = (result.started_at, *_bounds(result.span), state_json(planned.before), *names)
             self._connection.execute(_PLANNED, self._planned_row(planned))
             self._connection.execute(_INTENT, (*intent, self._run, planned.seq))
             self._connection.execute(_OUTCOME, self._outcome_row(planned, result))
         self._connection.execute(_FINISHED, (finished_at, exit_code, None, 0, 0, 0, self._run))
 
-    def verified(self, seq: int, outcome: Outcome, detail: str | None, after: ConnectorState | None) -> None:
-        """Record what a look after the run showed of a changed target."""
-        self._add(_VERIFIED, (outcome, detail, state_json(after), self._run, seq), None)
+    def verified(
+        self,
+        seq: int,
+        outcome: Outcome,
+        detail: str | None,
+        after: ConnectorState | None,
+        receipt: Mark | None = None,
+    ) -> None:
+        """Record what a look after the run showed of a changed target; a `receipt` that is known stays."""
+        self._add(_VERIFIED, (outcome, detail, state_json(after), mark_json(receipt), self._run, seq), None)
+
+    def look(self, look: Look, at: float) -> None:
+        """Remember what stands beside the mark of a pause that is ours for certain."""
+        self._add(_LOOK, (look.category or "", look.reason or "", at, self._run), None)
+
+    def reader(self, reader: str, *, sees_marks: bool, offset: tuple[float, float] | None) -> None:
+        """Record which credential has read the states, whether it sees pauses, and the tenant's clock.
+
+        `offset` is by how many seconds that is ahead of this machine's, and how far off this may be.
+        """
+        columns = "reader = ?, sees_marks = max(sees_marks, ?), clock_offset = ?, clock_uncertainty = ?"
+        values = (reader, sees_marks, *(offset or (None, None)), self._run)
+        self._add(f"UPDATE runs SET {columns} WHERE run = ?", values, None)
 
     def paces(self) -> list[tuple[float, int]]:
         """When the pace was sampled so far, and how many answers had asked to slow down by then."""
@@ -345,3 +383,12 @@ def state_json(state: ConnectorState | None) -> str | None:
     if state is None:
         return None
     return _compact({name: value for name in _STATE if (value := getattr(state, name)) is not None})
+
+
+def mark_json(mark: Mark | None) -> str | None:
+    """A mark as the store keeps it: when, category, reason."""
+    return None if mark is None else _compact((mark.at, *mark.look))
+
+
+def _bounds(span: Span | None) -> tuple[float | None, float | None]:
+    return (None, None) if span is None else (span.begin, span.end)

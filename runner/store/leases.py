@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.errors import StorageError
-from runner.model import UNCLEAR, ConnectorState, Marks, Outcome, Planned, Target
-from runner.policy import CLOCK_SKEW, DANGER_TIME, READ_LAG
-from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, state_of
+from runner.model import UNCLEAR, ConnectorState, Look, Mark, Marks, Outcome, Planned, Span, Target, epoch
+from runner.policy import DANGER_TIME, READ_LAG
+from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, looks, mark_of, span_of, state_of
 
 _LEASES = f"""
     SELECT t.app_id, t.connector_id, t.run, r.run_id, r.job_name, r.user, r.host, r.reason, r.until, r.windowed,
         r.started_at, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at, {UNCLEAR_AT} AS unclear_at,
-        t.joined_at, t.ending_at, {HELD} AS held
+        t.joined_at, t.ending_at, t.receipt, t.sent_from, t.sent_until, {HELD} AS held
     FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
 """
 
@@ -54,14 +54,23 @@ class Lease(NamedTuple):
     unclear_at: float | None
     ours: bool  # this run itself has paused it: it was active before
     unseen: bool  # it has asked for a pause, and no read has shown one since
-    marks: tuple[str, ...]
-    span: tuple[float, float] | None
+    marks: tuple[Mark, ...]
+    span: Span | None
 
     @property
     def shown_at(self) -> float:
         """From when on every read shows its pause, if it took effect at all."""
         settled = (self.settled_at or self.started_at) + READ_LAG
         return settled if self.unclear_at is None else max(settled, self.unclear_at + DANGER_TIME)
+
+    def is_over(self, state: ConnectorState, read_at: float) -> bool:
+        """Whether somebody has ended its pause, if a read has shown the connector as active.
+
+        A read that only lags behind shows no sync that has begun since, and not so late.
+        """
+        if state.paused:
+            return False
+        return self.shown_at < read_at or any(state.synced_since(mark.at) for mark in self.marks)
 
     def is_ending(self, now: float) -> bool:
         """Whether a resume of it may be under way."""
@@ -75,6 +84,7 @@ class Ending(NamedTuple):
     marks: Marks  # resume it, if it is paused by one of these
     not_before: float | None  # epoch seconds: earlier, a request that is held up could pause it again
     shown_at: float  # epoch seconds: earlier, a read need not show the pause yet
+    contradicted: bool = False  # this run has read the target as active after that other run's pause, and paused it
 
 
 class Leases:
@@ -85,11 +95,12 @@ class Leases:
         self._path = path
         self._tenant = tenant
         self._run = run
+        self._looks: frozenset[Look] | None = None
 
     def ours(self, target: Target, state: ConnectorState) -> bool:
         """Whether another run here has paused a target that was read as paused."""
         with self._errors_named():
-            return _marks(self._others(target)).cover(state)
+            return self._marks(self._others(target)).cover(state)
 
     def contended(self, planned: Planned) -> bool:
         """Whether another run here has a lease on a target of this run, so that it may be about to resume it."""
@@ -98,15 +109,17 @@ class Leases:
             row = self._connection.execute(asked, (self._run, planned.seq)).fetchone()
         return row is not None and bool(row[0])
 
-    def join(self, target: Target, now: float, *, paused: bool) -> Standing:
+    def join(self, target: Target, now: float, *, paused: bool, read: ConnectorState | None = None) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
 
         `paused` says whether their pause was read to be in force; if it was, and they have ended it, no lease is
         taken. What another run is about to end gets the lease, too: it keeps that run from sending anything more, but
-        not what it has sent already.
+        not what it has sent already. Leases on a pause that somebody has ended, as `read` shows, are dropped.
         """
         with self._transaction():
             leases = list(self._of(target))
+            if read is not None and not paused:
+                leases = self._drop_overtaken(leases, target, read, now)
             ending = any(lease.is_ending(now) for lease in leases if lease.run != self._run)
             others = [lease for lease in in_force(leases) if lease.run != self._run]
             ended = not others and not ending
@@ -143,15 +156,34 @@ class Leases:
             else:
                 self._update("ending_at = ?", now, self._run, target)
         left_to = max(others, key=_how_long, default=None)
+        own = next((lease for lease in leases if lease.run == self._run), None)
+        contradicted = own is not None and own.ours and bool(others) and all(_is_older(lease, own) for lease in others)
         unclear = max((lease.unclear_at for lease in leases if lease.unclear_at is not None), default=None)
         shown_at = max((lease.shown_at for lease in leases if lease.unseen), default=0.0)
-        return Ending(left_to, _marks(leases), None if unclear is None else unclear + DANGER_TIME, shown_at)
+        return Ending(
+            left_to, self._marks(leases), None if unclear is None else unclear + DANGER_TIME, shown_at, contradicted
+        )
 
     def settle(self, target: Target, outcome: Outcome, now: float) -> None:
         """Close what `end` has begun: with a resume the lease is gone, otherwise it is as before."""
         gone = outcome in (Outcome.CHANGED, Outcome.UNCHANGED, Outcome.SKIPPED)
         with self._transaction():
             self._update("released_at = ?, ending_at = NULL", now if gone else None, self._run, target)
+
+    def _drop_overtaken(self, leases: Iterable[Lease], target: Target, read: ConnectorState, now: float) -> list[Lease]:
+        """Give up what the world has overtaken: a connector that reads as active is held by nobody any more."""
+        kept = []
+        for lease in leases:
+            if lease.held and lease.run != self._run and lease.is_over(read, now) and not lease.is_ending(now):
+                self._update("released_at = ?", now, lease.run, target)
+            else:
+                kept.append(lease)
+        return kept
+
+    def _marks(self, leases: Iterable[Lease]) -> Marks:
+        if self._looks is None:
+            self._looks = looks(self._connection, self._tenant)
+        return _marks(leases, self._looks)
 
     def _take_over(self, others: Iterable[Lease], target: Target, now: float) -> None:
         """A lease without an end passes on to the next run of the same job: one undo ends what a cron job keeps up.
@@ -207,18 +239,34 @@ class Hold(NamedTuple):
 def holds(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], Hold]:
     """Every connector of a tenant on which a run here has paused, by (app id, connector id)."""
     rows = connection.execute(f"{_LEASES} ORDER BY t.app_id, t.connector_id", (tenant,))
-    found = {}
+    found, known = {}, looks(connection, tenant)
     for pair, group in groupby(_read(rows), key=lambda item: item[0]):
         leases = [lease for _, lease in group]
-        found[pair] = Hold(tuple(in_force(leases)), _marks(leases))
+        found[pair] = Hold(tuple(in_force(leases)), _marks(leases, known))
     return found
 
 
 def held(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, float | None]]:
     """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
+    return _wanted(connection, run, HELD)
+
+
+def left(connection: sqlite3.Connection, run: int) -> list[tuple[Planned, float | None]]:
+    """What an undo of a run has left alone because the pause was not that run's any more; as `held`."""
+    return _wanted(connection, run, _LEFT)
+
+
+_LEFT = f"""NOT {HELD} AND t.intent_at IS NOT NULL AND (
+    SELECT u.outcome = 'skipped' FROM targets u JOIN runs undo USING (run)
+    WHERE undo.undoes = t.run AND u.app_id = t.app_id AND u.connector_id = t.connector_id
+    ORDER BY undo.run DESC LIMIT 1)"""
+"""Whether the latest undo of a pause run has left its target `t` alone."""
+
+
+def _wanted(connection: sqlite3.Connection, run: int, which: str) -> list[tuple[Planned, float | None]]:
     rows = connection.execute(
         f"SELECT t.seq, t.app_id, t.connector_id, t.app_name, t.connector_name, {UNCLEAR_AT} "
-        f"FROM targets t JOIN runs r USING (run) WHERE t.run = ? AND {HELD} ORDER BY t.seq",
+        f"FROM targets t JOIN runs r USING (run) WHERE t.run = ? AND {which} ORDER BY t.seq",
         (run,),
     )
     return [
@@ -277,34 +325,41 @@ def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
             yield lease
 
 
+def _is_older(lease: Lease, than: Lease) -> bool:
+    """Whether a lease stands for a pause that was made before another run read the connector as active."""
+    return lease.ours and lease.run < than.run and (lease.settled_at or lease.started_at) <= than.started_at
+
+
 def _how_long(lease: Lease) -> float:
     return float("inf") if lease.until is None else lease.until
 
 
-def _marks(leases: Iterable[Lease]) -> Marks:
+def _marks(leases: Iterable[Lease], looks: frozenset[Look]) -> Marks:
     found = list(leases)
     return Marks(
-        frozenset(mark for lease in found for mark in lease.marks),
+        tuple(dict.fromkeys(mark for lease in found for mark in lease.marks)),
         tuple(lease.span for lease in found if lease.span is not None),
+        looks,
     )
 
 
 def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease]]:
     for (
         app_id, connector_id, run, run_id, job_name, user, host, reason, until, windowed, started_at,
-        outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at, is_held,
+        outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at,
+        receipt, sent_from, sent_until, is_held,
     ) in rows:  # fmt: skip
-        marks: tuple[str, ...] = ()
-        span = None
         joined = joined_at is not None and _is_paused(before)
         ours = _was_active(before) and intent_at is not None
-        if joined:  # the pause it found was ours, and so is what its own request, if there was one, made of it
-            marks = (*_mark(before), *_mark(after))
+        own = mark_of(receipt)
+        # The pause that a run has joined was ours, and so is what its own request, if there was one, made of it.
+        marks = tuple(mark for mark in (own, Mark.of(state_of(before)) if joined else None) if mark is not None)
         asked = intent_at is not None and (outcome in _MAYBE or detail == UNCLEAR)
-        if asked and (ours or joined):
-            end = finished_at if outcome == Outcome.CHANGED else unclear_at
-            marks = (*marks, *_mark(after))
-            span = None if _is_paused(after) else (intent_at - CLOCK_SKEW, (end or intent_at) + CLOCK_SKEW)
+        span = span_of(sent_from, sent_until, unclear_at, outcome) if asked and (ours or joined) else None
+        if joined and own is None and (renewed := _made_in(span, after)) is not None:
+            marks = (*marks, renewed)
+        if own is not None or _is_paused(after):
+            span = None
         yield (app_id, connector_id), Lease(
             run, run_id, job_name, user, host, reason, until, bool(windowed), started_at,
             joined_at or finished_at or intent_at, bool(is_held), ending_at, unclear_at,
@@ -325,7 +380,8 @@ def _is_paused(text: str | None) -> bool:
     return state is not None and state.paused
 
 
-def _mark(text: str | None) -> tuple[str, ...]:
-    """The mark of the pause that a recorded state shows, unless it is one of C1's own."""
-    state = state_of(text)
-    return (state.paused_at,) if state is not None and state.paused_at is not None and not state.anomaly else ()
+def _made_in(span: Span | None, after: str | None) -> Mark | None:
+    """The mark that was read after a request, if it was made in the time of that request."""
+    mark = Mark.of(state_of(after))
+    at = epoch(mark.at) if mark is not None else None
+    return mark if span is not None and at is not None and span.begin <= at <= span.end else None

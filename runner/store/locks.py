@@ -14,7 +14,7 @@ import os
 import platform
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +32,9 @@ _LOOKS = 5
 
 _NOTE_BYTES = 4096
 
+_QUESTION = 5.0
+"""Seconds within which whoever asks whether a window lives has certainly let go of its lock again."""
+
 _Note = dict[str, str | int]
 
 
@@ -44,11 +47,9 @@ async def lock(directory: Path, tenant: str, job: str, *, now: float, wait: floa
     it. `now` is seconds since the epoch.
     """
     path = _path(directory, tenant, job)
-    try:
+    with _lock_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = await _acquire(path, f"job {job} on {tenant}", wait)
-    except OSError as error:
-        raise StorageError(f"{path}: the lock could not be taken ({error.strerror or error})") from error
     try:
         _write(held, _holder(now))
         yield
@@ -73,9 +74,39 @@ def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bo
     return held is None
 
 
-def is_gone(pid: int, host: str) -> bool:
-    """Whether a process of this machine has ended for certain; its id may be another one's by now, which says no."""
-    return host == platform.node() and not _alive(pid)
+@contextmanager
+def window_lock(directory: Path, run_id: str) -> Iterator[None]:
+    """Hold the lock which says that the window of run `run_id` lives, within the block; no child inherits it.
+
+    Raises `StorageError` where it cannot be had. The kernel frees it when the process ends, however it ends. A
+    process id is no such sign: in the next container the same one belongs to another process.
+    """
+    path = _window_path(directory, run_id)
+    with ExitStack() as held:
+        with _lock_errors(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held.enter_context(exclusive(path, _QUESTION))
+        yield
+
+
+def window_lives(directory: Path, run_id: str) -> bool:
+    """Whether a process holds the lock of the window of run `run_id`; raises `StorageError` where nobody can tell.
+
+    Reads alone are enough for it: nothing is made, and two who ask at once do not take each other for the window.
+    """
+    path = _window_path(directory, run_id)
+    with _lock_errors(path):
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+    return False
 
 
 @contextmanager
@@ -103,6 +134,18 @@ def user_name() -> str:
 def _path(directory: Path, tenant: str, job: str) -> Path:
     key = hashlib.sha256(f"{tenant}\n{job}".encode()).hexdigest()[:20]
     return directory / "locks" / f"{key}.lock"
+
+
+def _window_path(directory: Path, run_id: str) -> Path:
+    return directory / "locks" / f"window-{run_id}.lock"
+
+
+@contextmanager
+def _lock_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path}: the lock could not be taken ({error.strerror or error})") from error
 
 
 def _try(path: Path) -> int | None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runner.model import UNCLEAR, ConnectorState, Outcome, Target
+from runner.model import UNCLEAR, ConnectorState, Look, Mark, Outcome, Span, Target
 from runner.policy import NOTED_EVERY, Timeouts
 
 # What a crash left open is said here, once, for every reader: an intent without an outcome may have been
@@ -20,7 +20,7 @@ _TARGETS = f"""
     SELECT seq, app_id, connector_id, app_name, connector_name, {_OUTCOME} AS outcome,
         CASE WHEN outcome IS NULL AND intent_at IS NOT NULL THEN ? ELSE detail END AS detail,
         http_status, error, request_id, attempts, throttled, coalesce(started_at, intent_at) AS started_at,
-        finished_at, before, after, waited
+        finished_at, before, after, waited, receipt, sent_from, sent_until, unclear_at
     FROM targets WHERE run = ?
 """
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # to ask the class takes ten times as long
@@ -55,6 +55,10 @@ class RunRecord(NamedTuple):
     until: float | None = None  # when its pauses end by themselves
     windowed: bool = False  # a command runs while they last
     undoes: int | None = None  # the run whose pauses this one ends
+    clock_offset: float | None = None  # seconds that the tenant's clock was ahead of this machine's
+    clock_uncertainty: float | None = None
+    reader: str | None = None  # the credential that has read the states, nothing secret
+    sees_marks: bool = False  # whether that credential was shown any pause
 
     @property
     def planned(self) -> int:
@@ -81,6 +85,8 @@ class TargetRecord(NamedTuple):
     before: ConnectorState | None
     after: ConnectorState | None
     waited: float = 0.0  # seconds it was held back by the tenant's limit
+    receipt: Mark | None = None  # the mark of this run's own pause
+    span: Span | None = None  # when a request can have taken effect, in the tenant's time
 
 
 class PaceSample(NamedTuple):
@@ -165,6 +171,18 @@ def run_of(connection: sqlite3.Connection, run: int) -> RunRecord:
     return _runs(connection, "WHERE run = ?", (run,))[0]
 
 
+def looks(connection: sqlite3.Connection, tenant: str) -> frozenset[Look]:
+    """What our own pauses look like on a tenant."""
+    rows = connection.execute("SELECT category, reason FROM looks WHERE tenant = ?", (tenant,))
+    return frozenset(Look(category or None, reason or None) for category, reason in rows)
+
+
+def sees_marks(connection: sqlite3.Connection, tenant: str, reader: str) -> bool:
+    """Whether a credential was ever shown a pause on a tenant: another may read every connector as active."""
+    seen = "SELECT 1 FROM runs WHERE tenant = ? AND reader = ? AND sees_marks LIMIT 1"
+    return connection.execute(seen, (tenant, reader)).fetchone() is not None
+
+
 def _runs(connection: sqlite3.Connection, where: str, values: Sequence[str | int]) -> list[RunRecord]:
     cursor = connection.execute(f"SELECT * FROM runs {where} ORDER BY run DESC", values)
     names = [column[0] for column in cursor.description]
@@ -180,7 +198,7 @@ def _run(connection: sqlite3.Connection, row: dict[str, Any]) -> RunRecord:
     counts = dict.fromkeys(Outcome, 0) | {Outcome(outcome): count for outcome, count, *_ in tally}
     if row["requests"] is None:  # not finished: what the targets' own records add up to
         row["requests"], row["retries"], row["throttled"] = (sum(line[i] for line in tally) for i in (2, 3, 4))
-    flags = {name: bool(row[name]) for name in ("whole", "windowed")}
+    flags = {name: bool(row[name]) for name in ("whole", "windowed", "sees_marks")}
     return RunRecord(**(row | flags | {"job": json.loads(row["job"]), "counts": counts}))
 
 
@@ -231,10 +249,30 @@ def open_targets(
 
 def _target(row: Sequence[Any]) -> TargetRecord:
     """A record of a row; the columns stand in the order of the fields."""
+    *row, receipt, sent_from, sent_until, unclear_at = row
     seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after, waited = row
     target = Target(app_id, connector_id)
     states = (state_of(before), state_of(after))
-    return TargetRecord._make((seq, target, app_name, connector_name, _OUTCOMES[outcome], *reply, *states, waited))
+    span = span_of(sent_from, sent_until, unclear_at, outcome)
+    known = (_OUTCOMES[outcome], *reply, *states, waited, mark_of(receipt), span)
+    return TargetRecord._make((seq, target, app_name, connector_name, *known))
+
+
+def mark_of(text: str | None) -> Mark | None:
+    """A mark as the journal has written it."""
+    if text is None:
+        return None
+    if text.startswith("{"):  # a whole state, as an older version kept it
+        return Mark.of(state_of(text))
+    at, category, reason = json.loads(text)
+    return Mark(at, Look(category, reason))
+
+
+def span_of(begin: float | None, end: float | None, unclear_at: float | None, outcome: str | None) -> Span | None:
+    """When a request can have taken effect; accepted, if none of them was without a clear answer."""
+    if begin is None or end is None:
+        return None
+    return Span(begin, end, accepted=outcome == Outcome.CHANGED and unclear_at is None)
 
 
 def state_of(text: str | None) -> ConnectorState | None:

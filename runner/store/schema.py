@@ -73,4 +73,26 @@ MIGRATIONS: tuple[str, ...] = (
 
     ALTER TABLE targets ADD COLUMN waited REAL NOT NULL DEFAULT 0;  -- seconds, held back by the tenant's limit
     """,
+    """
+    ALTER TABLE runs ADD COLUMN clock_offset REAL;      -- seconds that the tenant's clock is ahead; NULL: not known
+    ALTER TABLE runs ADD COLUMN clock_uncertainty REAL; -- seconds that the offset may be off
+    ALTER TABLE runs ADD COLUMN reader TEXT;            -- which credential has read the states, nothing secret
+    ALTER TABLE runs ADD COLUMN sees_marks INTEGER NOT NULL DEFAULT 0; -- 1: that credential has seen a pause
+
+    ALTER TABLE targets ADD COLUMN receipt TEXT;        -- the mark of this run's own pause, as read: JSON
+    ALTER TABLE targets ADD COLUMN sent_from REAL;      -- between these moments of the tenant's time a request for it
+    ALTER TABLE targets ADD COLUMN sent_until REAL;     -- can have taken effect; NULL: the tenant's time is not known
+    UPDATE targets SET receipt = after
+        WHERE outcome = 'changed' AND json_extract(after, '$.paused_at') IS NOT NULL;
+    UPDATE targets SET sent_from = intent_at - 120, -- this machine's clock was the only one that was known
+        sent_until = max(intent_at, coalesce(unclear_at, finished_at, intent_at)) + 120 WHERE intent_at IS NOT NULL;
+
+    CREATE TABLE looks (                                -- what stands beside the marks of our own pauses
+        tenant TEXT NOT NULL,
+        category TEXT NOT NULL,                         -- '': none
+        reason TEXT NOT NULL,
+        seen_at REAL NOT NULL,                          -- epoch seconds, the latest time
+        PRIMARY KEY (tenant, category, reason)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

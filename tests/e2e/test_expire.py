@@ -1,6 +1,9 @@
 """Windows that end by themselves, kill -9 or not: `--for`, `--until`, `status`, `extend` and `expire`."""
 
+import contextlib
 import fcntl
+import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -64,6 +67,26 @@ def test_what_a_killed_window_has_paused_is_resumed_when_its_time_is_over_and_no
     assert shell.report("expired.json")["counts"]["changed"] == 2
     assert server.paused() == {NAMES[0]}
     assert said(again) == (0, "", "")
+
+
+def test_a_killed_window_is_told_though_its_process_id_belongs_to_another_process_by_now(
+    shell: Shell, server: ContractServer
+) -> None:
+    """As in a container, where the next one is process 1 again."""
+    running = window(shell, server, "--quiet", "--", *until_told())
+    running.see("at work", "stdout")
+    while_it_lives = shell.run("status", env=server.environment())
+    running.signal(SIGKILL)
+    let_go(shell)
+    running.finish()
+    with contextlib.closing(sqlite3.connect(shell.path("state/state.db"))) as state, state:
+        state.execute("UPDATE runs SET pid = ?", (os.getpid(),))
+    afterwards = shell.run("status", env=server.environment())
+
+    assert while_it_lives.stderr == ""
+    assert "its command ends" in while_it_lives.stdout
+    assert "its window ended without resuming them" in afterwards.stderr
+    assert "its command ends" not in afterwards.stdout
 
 
 def test_what_a_window_killed_while_pausing_has_left_open_is_told_and_taken_back(

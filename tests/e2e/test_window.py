@@ -167,6 +167,21 @@ def test_a_sync_that_does_not_end_is_named_and_the_window_goes_on_or_gives_up(
     assert server.paused() == set()
 
 
+def test_a_window_whose_resumes_still_sync_when_it_gives_up_waiting_has_resumed_all_the_same(
+    shell: Shell, server: ContractServer
+) -> None:
+    """The syncs of this tenant never end."""
+    done = window(shell, server, "--wait", "sync", "--wait-timeout", "1s", "--", "true").finish()
+    later = shell.run("status", env=server.environment())
+    undone = shell.run("undo", env=server.environment())
+
+    assert done.code == 4
+    assert "its sync had not ended when 1s have passed" in done.stdout
+    assert server.paused() == set()
+    assert (later.code, later.stdout, later.stderr) == (0, "nothing is paused\n", "")
+    assert "is left to undo" in undone.stdout
+
+
 def test_a_failure_can_leave_it_paused_and_the_command_that_is_printed_ends_that(
     shell: Shell, server: ContractServer
 ) -> None:

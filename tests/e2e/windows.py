@@ -60,4 +60,7 @@ def let_time_pass(shell: Shell, seconds: float) -> None:
 
 
 _RUN_TIMES = ("started_at", "finished_at", "until")
-_TARGET_TIMES = ("intent_at", "started_at", "finished_at", "unclear_at", "joined_at", "ending_at", "released_at")
+_TARGET_TIMES = (
+    *("intent_at", "started_at", "finished_at", "unclear_at", "joined_at", "ending_at", "released_at"),
+    *("sent_from", "sent_until"),
+)

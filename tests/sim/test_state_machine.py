@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from runner.errors import SIGNAL_CODES, ExitCode
 from runner.model import Job, Outcome, RunResult
-from runner.policy import CLOCK_SKEW, LimitPolicy, RetryPolicy
+from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.sandbox import Behaviour, environment
 from runner.settings import from_environment
 from runner.store import Store, TargetRecord
@@ -113,7 +113,7 @@ class Play:
         loop = asyncio.get_running_loop()
         for index in sorted(filter(self._exists, scenario.paused_before)):
             server.tenant.pause_by_other(*self.targets[index])
-        await asyncio.sleep(3 * CLOCK_SKEW)  # long enough ago to be told from what the run does
+        await asyncio.sleep(3 * DANGER_TIME)  # long enough ago to be told from what the run does
         for index, fates in scenario.fates.items():
             if self._exists(index):
                 server.script("/".join(self.targets[index]), fates)

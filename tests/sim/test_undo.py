@@ -89,18 +89,37 @@ async def test_a_pause_that_somebody_has_made_since_is_foreign(bench: OpenBench)
         assert await undone(b, paused) is None  # nothing of it is ours any more
 
 
-async def test_a_pause_of_c1s_own_is_never_undone(bench: OpenBench) -> None:
-    targets = pairs(1)
+async def test_a_pause_of_c1s_own_is_undone_only_if_that_is_asked_for(bench: OpenBench) -> None:
+    targets = pairs(2)
     async with bench(targets) as b:
         paused = await b.run(job(targets))
         b.tenant.resume_by_other(*targets[0])
         b.tenant.anomaly(*targets[0])
+        result = await undone(b, paused)
+
+        assert result is not None
+        row = b.results(result)["app0/con0"]
+        assert (row.outcome, resumes(b)) == (Outcome.SKIPPED, ["app1/con1"])
+        assert "C1 paused it itself" in (row.detail or "")
+        assert await undone(b, paused) is None
+        again = await undone(b, paused, include_anomalies=True)
+
+        assert again is not None
+        assert (again.exit_code, counts(again)) == (ExitCode.OK, {"changed": 1})
+        assert resumes(b) == ["app1/con1", "app0/con0"]
+        assert await undone(b, paused, include_anomalies=True) is None
+
+
+async def test_asking_for_c1s_own_pauses_resumes_no_persons(bench: OpenBench) -> None:
+    targets = pairs(1)
+    async with bench(targets) as b:
+        paused = await b.run(job(targets))
+        b.tenant.resume_by_other(*targets[0])
+        b.tenant.pause_by_other(*targets[0])
         result = await undone(b, paused, include_anomalies=True)
 
         assert result is not None
-        [row] = b.rows(result)
-        assert (row.outcome, resumes(b)) == (Outcome.SKIPPED, [])
-        assert "C1 paused it itself" in (row.detail or "")
+        assert (result.exit_code, counts(result), resumes(b)) == (ExitCode.INCOMPLETE, {"skipped": 1}, [])
 
 
 async def test_without_the_state_before_nothing_is_ours(bench: OpenBench) -> None:

@@ -13,7 +13,7 @@ is asserted is judged by the tenant's own record of what was applied, never by w
 
 What the tool cannot tell by design is left out, here and nowhere else (`_stand_back`, `_settle_down`):
 somebody else acts never during a run, not within the time that reads lag behind, and not within three times
-the clock skew of a pause whose mark was never read, since its time is then all that it is known by. A request of
+the danger time of a pause whose mark was never read, since its time is then all that it is known by. A request of
 ours that was held up, or that reads misled which lag behind, and that renews the mark which was read of it, makes
 the pause look like somebody else's: it is left alone, and reported (`late`).
 """
@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 
 from runner.errors import ExitCode, LockedError, StorageError
 from runner.model import STAYS, Job, Outcome, RunResult, Target, Window
-from runner.policy import CLOCK_SKEW, LimitPolicy, RetryPolicy
+from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.run import OPEN
 from runner.sandbox import Behaviour, SandboxServer, environment
 from runner.sandbox.oracle import Event
@@ -486,8 +486,8 @@ class Play:
         with Store(self.directory) as store:
             hold = store.holds(self.settings.tenant).get(pair)
         if hold is not None and hold.marks.spans:
-            newest = max(end for _, end in hold.marks.spans)
-            await asyncio.sleep(max(0.0, newest + 3 * CLOCK_SKEW - wall()))
+            newest = max(span.end for span in hold.marks.spans)
+            await asyncio.sleep(max(0.0, newest + 2 * DANGER_TIME - wall()))
 
     async def _settle_down(self) -> None:
         """Reads come to show what was done."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.execute import decide
-from runner.model import ConnectorState, OperationName, Outcome, Planned, Result, Target
+from runner.decide import Leave, decide
+from runner.model import ConnectorState, Look, OperationName, Outcome, Planned, Result, Target
 from runner.operations import OPERATIONS
 
 ACTIVE = ConnectorState(None, "SYNC_STATUS_DONE")
@@ -29,7 +29,7 @@ TABLE = {
     "RUNNING":        (REQUEST,   UNCHANGED, REQUEST),
     "BROKEN":         (REQUEST,   UNCHANGED, REQUEST),
     "PAUSED":         (UNCHANGED, REQUEST,   SKIPPED),
-    "DISABLED":       (UNCHANGED, REQUEST,   SKIPPED),
+    "DISABLED":       (REQUEST,   REQUEST,   SKIPPED),
     "PAUSED_RUNNING": (UNCHANGED, REQUEST,   SKIPPED),
     "ANOMALY":        (UNCHANGED, SKIPPED,   SKIPPED),
     "DELETED":        (FAILED,    FAILED,    FAILED),
@@ -41,7 +41,7 @@ def decided(
     name: str, before: ConnectorState | None, *, unread: str | None = None, anomalies: bool = False
 ) -> Result | None:
     planned = Planned(0, Target("app1", "con1"), before=before, unread=unread)
-    return decide(OPERATIONS[OperationName(name)], planned, include_anomalies=anomalies)
+    return decide(OPERATIONS[OperationName(name)], planned, Leave(not anomalies))
 
 
 @pytest.mark.parametrize("state", TABLE)
@@ -73,6 +73,19 @@ def test_an_anomaly_is_resumed_only_when_asked_to() -> None:
     assert skipped is not None
     assert "80 % are gone" in (skipped.detail or "")
     assert "--include-anomalies" in (skipped.detail or "")
+
+
+@pytest.mark.parametrize(
+    ("named", "looks", "resumed"), [(False, (), False), (True, (), True), (False, ("system",), True)]
+)
+def test_a_pause_by_the_system_is_resumed_by_name_or_where_our_own_look_like_it(
+    named: bool, looks: tuple[str, ...], resumed: bool
+) -> None:
+    by_system = ConnectorState("2026-11-23T16:00:00Z", "SYNC_STATUS_DONE", None, "system")
+    planned = Planned(0, Target("app1", "con1"), before=by_system, named=named)
+    leave = Leave(looks=[Look(None, reason) for reason in looks])
+
+    assert (decide(OPERATIONS[OperationName.RESUME], planned, leave) is None) == resumed
 
 
 def test_asking_for_anomalies_does_not_raise_the_dead() -> None:

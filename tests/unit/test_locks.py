@@ -3,8 +3,10 @@
 import errno
 import fcntl
 import os
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 from runner.errors import LockedError, StorageError
 from runner.store import locks
-from runner.store.locks import exclusive, lock
+from runner.store.locks import exclusive, lock, window_lives, window_lock
 
 pytestmark = pytest.mark.anyio
 
@@ -186,3 +188,86 @@ def test_a_file_can_be_held_for_a_moment_and_waiting_for_it_has_an_end(tmp_path:
         pass
     with exclusive(tmp_path / "open.lock", 0):
         pass
+
+
+RUN = "20261123-021500-abcdef"
+
+WINDOW = """
+import sys, subprocess
+from pathlib import Path
+from runner.store.locks import window_lock
+with window_lock(Path(sys.argv[1]), sys.argv[2]):
+    child = subprocess.Popen(["sleep", "60"], close_fds=False)
+    print(child.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_window_lives_as_long_as_its_block(tmp_path: Path) -> None:
+    with window_lock(tmp_path, RUN):
+        assert window_lives(tmp_path, RUN)
+        assert not window_lives(tmp_path, "20261123-021500-012345")
+    assert not window_lives(tmp_path, RUN)
+
+
+def test_who_asks_for_a_window_that_never_was_leaves_no_file_behind(tmp_path: Path) -> None:
+    assert not window_lives(tmp_path, RUN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_window_that_is_killed_does_not_live_though_its_command_does(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WINDOW, str(tmp_path), RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        command = int(process.stdout.readline())
+        try:
+            assert window_lives(tmp_path, RUN)
+            process.kill()
+            process.wait()
+            assert not window_lives(tmp_path, RUN)
+            os.kill(command, 0)  # it is still there
+        finally:
+            os.kill(command, signal.SIGKILL)
+
+
+def test_two_who_ask_at_once_do_not_take_each_other_for_the_window(tmp_path: Path) -> None:
+    with window_lock(tmp_path, RUN):
+        pass
+    file = os.open(tmp_path / "locks" / f"window-{RUN}.lock", os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert not window_lives(tmp_path, RUN)
+    finally:
+        os.close(file)
+
+
+def test_a_window_waits_until_whoever_asks_has_let_go(tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir()
+    file = os.open(tmp_path / "locks" / f"window-{RUN}.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    letting_go = threading.Timer(0.2, os.close, (file,))
+    letting_go.start()
+    with window_lock(tmp_path, RUN):
+        assert window_lives(tmp_path, RUN)
+    letting_go.join()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EIO])
+def test_where_there_are_no_locks_no_window_is_held_and_none_is_called_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with window_lock(tmp_path, RUN):
+        pass
+
+    def flock(file: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(StorageError, match=r"window-.*\.lock: the lock could not be taken \("),
+        window_lock(tmp_path, RUN),
+    ):
+        pass
+    with pytest.raises(StorageError, match=r"window-.*\.lock: the lock could not be taken \("):
+        window_lives(tmp_path, RUN)

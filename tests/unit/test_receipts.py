@@ -9,7 +9,7 @@ import pytest
 
 from runner import receipts, report
 from runner.errors import UsageError
-from runner.model import Outcome
+from runner.model import Look, Mark, Outcome
 from runner.store import Store
 
 TENANT = "acme.conductor.one"
@@ -101,8 +101,8 @@ def test_a_report_brings_what_its_run_keeps_paused(write: Callable[[Any], Path],
             ("con3", False),
         ]
         holds = store.holds("acme.conductor.one")
-        assert holds["app1", "con1"].marks.known == {"2026-11-25T10:00:00.500Z"}
-        assert holds["app1", "con2"].marks.known == set()
+        assert holds["app1", "con1"].marks.known == (Mark("2026-11-25T10:00:00.500Z", Look(None, None)),)
+        assert holds["app1", "con2"].marks.known == ()
         assert len(holds["app1", "con3"].marks.spans) == 1
 
 
