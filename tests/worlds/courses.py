@@ -6,7 +6,7 @@ What is returned says how each command ended and what was so at that moment; `or
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,6 +84,11 @@ class Player:
         self._step = 0.0
         world.on_post = self._post_arrived
 
+    @property
+    def tenant(self) -> str:
+        """How the store names the tenant."""
+        return self._settings.tenant
+
     def wall(self) -> float:
         """Our own clock."""
         return wall() + self._step
@@ -130,6 +135,11 @@ class Player:
         self.played.code = 0 if result is None else result.exit_code
         if result is not None:
             self.played.undo_rows = list(self.store.targets(self.store.run(result.run_id)))
+
+    async def undo_all(self) -> None:
+        """Undo every run that keeps something paused, as the store has it."""
+        for record in self.store.pausing_runs(self.tenant):
+            await self.undo(record)
 
     async def while_it_lasts(self) -> None:
         """The time in which things are to stay paused."""
@@ -226,23 +236,34 @@ COURSES: dict[str, Callable[[Player], Awaitable[None]]] = {
 }
 
 
-async def play(dials: Dials, course: str) -> Played:
-    """Play one course in one world, and wait until nothing is on its way any more."""
+async def play(dials: Dials, course: str, *, then_calm: bool = False) -> Played:
+    """Play one course in one world, and wait until nothing is on its way any more.
+
+    With `then_calm` the weather clears after that, and whatever is down as paused is undone once more.
+    """
     world = World(dials, wall, latency=0.02)
     played = Played(dials, course, world)
     async with world.listening():
         with TemporaryDirectory(dir=MEMORY) as directory, Store(Path(directory)) as store:
-            try:
-                async with asyncio.timeout(ENDLESS):
-                    await COURSES[course](Player(world, store, played))
-            except Exception as error:  # whatever it is, the cell says so
-                played.errors.append(_words(error))
-                played.code = NO_RESULT
+            player = Player(world, store, played)
+            await _died_of(COURSES[course](player), played)
             await asyncio.sleep(STRAGGLERS)
-            with suppress(RunnerError):
-                holds = store.holds(Settings(world.origin, ClientCredentials(CLIENT_ID, SECRET)).tenant)
-                played.held = {pair for pair, hold in holds.items() if hold.leases}
+            if then_calm:
+                world.calm_down()
+                await _died_of(player.undo_all(), played)
+                await asyncio.sleep(STRAGGLERS)
+            played.held = {pair for pair, hold in store.holds(player.tenant).items() if hold.leases}
     return played
+
+
+async def _died_of(work: Awaitable[None], played: Played) -> None:
+    """Do some work; whatever nobody foresaw, the account says so."""
+    try:
+        async with asyncio.timeout(ENDLESS):
+            await work
+    except Exception as error:
+        played.errors.append(_words(error))
+        played.code = NO_RESULT
 
 
 def _words(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from runner.model import Outcome
 from tests.worlds.courses import Played
 from tests.worlds.dials import Dials
 from tests.worlds.truth import FOREIGN, OURS, Pair
+from tests.worlds.world import World
 
 HARMLESS = ("words", "status", "clock", "date", "mark", "plan")
 """Dials that are no reason to leave anything paused, whatever their setting."""
@@ -21,7 +22,7 @@ def faults(played: Played) -> list[str]:
     """What is wrong with a course, in words; nothing if all is well."""
     return [
         *_ended(played),
-        *_nothing_foreign_was_resumed(played),
+        *resumed_foreign(played.world),
         *_nothing_of_ours_is_forgotten(played),
         *_ok_means_paused(played),
         *_each_target_has_one_outcome(played),
@@ -43,8 +44,9 @@ def _ended(played: Played) -> Iterator[str]:
         yield "no command has given an exit code"
 
 
-def _nothing_foreign_was_resumed(played: Played) -> Iterator[str]:
-    for event in played.world.truth.events:
+def resumed_foreign(world: World) -> Iterator[str]:
+    """Each request of ours that has ended a pause of somebody else's."""
+    for event in world.truth.events:
         pause = event.before.pause if event.before else None
         if (event.who, event.what) == (OURS, "resume") and event.changed and pause and pause.by in FOREIGN:
             yield f"resumed a pause that is not ours: {event}"

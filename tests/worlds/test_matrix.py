@@ -11,6 +11,7 @@ import pytest
 from tests.worlds.courses import COURSES, play
 from tests.worlds.dials import Dials, pairs, singles
 from tests.worlds.oracle import account, faults
+from tests.worlds.truth import OURS
 
 pytestmark = pytest.mark.anyio
 
@@ -26,3 +27,17 @@ async def test_everything_of_ours_is_resumed_or_told_and_nothing_foreign_is_touc
 
     wrong = faults(played)
     assert not wrong, "\n".join([*wrong, account(played)])
+
+
+WEATHER = ("gateway", "ids", "listing", "replies")
+"""Dials that are about what happens on the way, and passes."""
+
+ROUGH = [(dials, course) for dials in singles() if not dials.turned().keys().isdisjoint(WEATHER) for course in COURSES]
+
+
+@pytest.mark.parametrize(("dials", "course"), ROUGH, ids=[f"{course}: {dials}" for dials, course in ROUGH])
+async def test_what_is_left_is_resumed_by_an_undo_when_the_weather_has_cleared(dials: Dials, course: str) -> None:
+    played = await play(dials, course, then_calm=True)
+
+    left = [pair for pair in played.world.truth.pairs if played.world.truth.paused_by(pair) == OURS]
+    assert (left, sorted(played.held)) == ([], []), account(played)

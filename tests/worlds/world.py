@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from tests.worlds import dials as table
@@ -55,6 +56,7 @@ class World:
         self.actor = Actor(dials, self.truth, MEDDLED_WITH)
         self.requests: list[tuple[float, Request, int]] = []  # with the time and the status
         self.arrived = 0
+        self.ran_away = False
         self.origin = ""
         self.on_post: Callable[[int], None] = lambda number: None  # told of each post that arrives
         self._latency = latency
@@ -78,10 +80,15 @@ class World:
     def phase(self, phase: str) -> None:
         self._phase, self._met, self._doubled = phase, 0, 0
 
+    def calm_down(self) -> None:
+        """From now on replies, ids, listings and gateways are as they should be."""
+        self.ran_away, self.arrived, self._gateway = self.runaway, 0, None
+        self.dials = replace(self.dials, gateway="none", ids="right", listing="plain", replies="plain")
+
     @property
     def runaway(self) -> bool:
         """Whether somebody has asked without an end."""
-        return self.arrived > TOO_MANY
+        return self.ran_away or self.arrived > TOO_MANY
 
     # Serving
 
@@ -148,7 +155,7 @@ class World:
             writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not self.runaway and (request := await read_request(reader)) is not None:
+        while self.arrived <= TOO_MANY and (request := await read_request(reader)) is not None:
             self.arrived += 1
             if self._latency:
                 await asyncio.sleep(self._latency)
