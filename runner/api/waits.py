@@ -26,12 +26,15 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     A moment counts from the reply's own Date, so a wrong local clock does no harm; without one from `now`, the
     local clock in seconds since the epoch, and then for no longer than `BLIND_WAIT`.
     """
-    seconds = _seconds(headers.get("retry-after"), headers, now)
+    seconds = _seconds(headers.get("retry-after"), headers, now, at_most=BLIND_WAIT)
     return min(seconds, LONGEST_WAIT) if seconds > 0 else None
 
 
 def reset_after(text: str | None, headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds until a limit's window ends; None if that cannot be read, or is further off than `LONGEST_WAIT`."""
+    """Seconds until a limit's window ends; None if that cannot be read, or is further off than `LONGEST_WAIT`.
+
+    A moment counts from the reply's own Date, or from `now` (whoever waits for it has a bound of their own).
+    """
     seconds = _seconds(text, headers, now)
     return seconds if 0 <= seconds <= LONGEST_WAIT else None
 
@@ -45,14 +48,20 @@ def moment(date: str | None) -> float | None:
         return None
 
 
-def _seconds(text: str | None, headers: Mapping[str, str], now: float | None) -> float:
-    """Seconds from now on, of a list of them the most; NaN if it cannot be read, or is beyond any sense."""
+def _seconds(text: str | None, headers: Mapping[str, str], now: float | None, *, at_most: float = math.inf) -> float:
+    """Seconds from now on, of a list of them the most; NaN if it cannot be read, or is beyond any sense.
+
+    `at_most`: the bound where they count from `now`.
+    """
     text = (text or "")[:_LONGEST_TEXT]
     numbers = [float(found[1]) for part in text.split(",") if (found := _NUMBER(part))]
     asked = _moment_in(max(numbers)) if numbers else moment(text)
     if asked is None:
         return max(numbers, default=math.nan)
-    return _until(asked, moment(headers.get("date")), now)
+    date = moment(headers.get("date"))
+    if date is not None:
+        return asked - date
+    return math.nan if now is None or math.isnan(asked) else min(asked - now, at_most)
 
 
 def _moment_in(number: float) -> float | None:
@@ -62,9 +71,3 @@ def _moment_in(number: float) -> float | None:
     if number >= _EPOCHS_TO:
         return math.nan
     return number if number >= _EPOCHS_FROM else None
-
-
-def _until(asked: float, date: float | None, now: float | None) -> float:
-    if date is not None:
-        return asked - date
-    return math.nan if now is None or math.isnan(asked) else min(asked - now, BLIND_WAIT)

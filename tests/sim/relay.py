@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 Greeting = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """What happens to a new connection before anything is passed on; it may close it, or keep it waiting."""
@@ -86,3 +87,37 @@ async def relay(to: int, *greetings: Greeting) -> AsyncIterator[Relay]:
             writer.transport.abort()
         await asyncio.gather(*opened.links, return_exceptions=True)
         await asyncio.sleep(0)
+
+
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    lengths = [int(line.partition(b":")[2]) for line in lines if line.startswith(b"content-length:")]
+    return head + await reader.readexactly(sum(lengths))
+
+
+@asynccontextmanager
+async def dying(to: int, seconds: float) -> AsyncIterator[int]:
+    """A gateway's port that passes on one request of each connection, and closes it so long after the reply."""
+    ends: set[asyncio.StreamWriter] = set()
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", to)
+        ends.update((writer, there_writer))
+        tasks.add(cast("asyncio.Task[Any]", asyncio.current_task()))
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            there_writer.write(await _read_request(reader))
+            writer.write(await there_reader.read(1_000_000))
+            await asyncio.sleep(seconds)
+        for end in (writer, there_writer):
+            end.transport.abort()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for end in ends:
+            end.transport.abort()  # which ends what serves it
+        await asyncio.gather(*tasks)

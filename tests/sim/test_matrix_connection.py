@@ -19,7 +19,7 @@ from runner.model import Outcome
 from runner.policy import LimitPolicy, RetryPolicy
 from runner.sandbox import Faults, TokenDesk
 from tests.sim.conftest import OpenBench, counts, job, pairs
-from tests.sim.relay import relay
+from tests.sim.relay import dying, relay
 from tests.virtual_clock import wall
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +52,21 @@ async def test_row_07_a_connection_closed_while_idle_is_replaced_at_once_and_cos
         first, second, _ = b.arrivals("pause")
         assert 0 < second.at - first.at <= 0.25  # all workers see an outage before any of them sends again
         assert b.rows(result)[0].attempts == 3
+
+
+@pytest.mark.parametrize("operation", ["pause", "resume", "force_sync"])
+@pytest.mark.parametrize("milliseconds", [5, 10, 20])
+async def test_row_07_where_every_connection_is_closed_right_after_a_reply_everything_is_done_all_the_same(
+    bench: OpenBench, milliseconds: int, operation: str
+) -> None:
+    targets = pairs(6)
+    async with bench(targets) as b, dying(int(b.server.url.rpartition(":")[2]), milliseconds / 1000) as port:
+        if operation == "resume":
+            for target in targets:
+                b.tenant.pause(*target)
+        result = await b.through(port).run(job(targets, operation))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 6})
 
 
 async def test_row_07_only_one_closed_connection_is_forgiven(bench: OpenBench) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 import anyio
@@ -14,11 +15,11 @@ from runner.api.turn import Tally
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.model import AttemptClass, OperationName, Target, Verdict
 from runner.operations import OPERATIONS
-from runner.policy import BARREN_PAGES, LimitPolicy, RetryPolicy
+from runner.policy import BARREN_PAGES, QUOTA_WAIT, LimitPolicy, RetryPolicy
 from runner.settings import AccessToken, ClientCredentials, Settings
 from runner.stop import Stop
 from tests.unit.wire import Answer, Wire, hang_up, refusal, reply, wire
-from tests.virtual_clock import wall
+from tests.virtual_clock import EPOCH, wall
 
 pytestmark = pytest.mark.anyio
 
@@ -174,6 +175,49 @@ async def test_the_end_of_the_run_ends_the_wait_after_a_429() -> None:
                 await act(client)
         assert anyio.current_time() == pytest.approx(5)
         assert len(tenant.requests) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_wait_that_comes_with_a_servers_fault_is_bounded_as_that_of_a_429(status: int) -> None:
+    stop = Stop()
+    async with wire(reply(status, b"{}", "Retry-After: 99999")) as tenant, talking_to(tenant, stop=stop) as client:
+        with pytest.raises((ApiError, StoppingError)):
+            await client.connector(TARGET)
+        assert anyio.current_time() < 60
+    assert "asks to wait 86400 s" in (stop.reason or "")
+
+
+async def test_a_wait_that_the_token_endpoint_asks_for_is_bounded_too() -> None:
+    stop = Stop()
+    answer = reply(502, b"{}", "Retry-After: 99999")
+    async with wire(answer) as tenant, talking_to(tenant, stop=stop, secret="plain") as client:
+        with pytest.raises((ApiError, StoppingError)):
+            await client.sign_in()
+        assert anyio.current_time() < 60
+    assert "asks to wait 86400 s" in (stop.reason or "")
+
+
+LATER = int(EPOCH) + 3600
+RESETS = [
+    "3600",
+    f"{LATER}",
+    f"{LATER}000",
+    f"{LATER}000000",
+    formatdate(LATER, usegmt=True),
+    "9" * 18,
+    "9" * 300,
+    "1e400",
+]
+
+
+@pytest.mark.parametrize("reset", RESETS)
+async def test_a_limit_that_is_said_to_be_exhausted_and_is_not_stalls_nobody(reset: str) -> None:
+    headers = ("X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 0", f"X-RateLimit-Reset: {reset}")
+    async with wire(reply(200, b"{}", *headers)) as tenant, talking_to(tenant) as client:
+        for _ in range(100):
+            verdict, _ = await act(client)
+            assert verdict.attempt is AttemptClass.APPLIED
+        assert anyio.current_time() < 2 * QUOTA_WAIT
 
 
 # Tokens
