@@ -182,8 +182,8 @@ def _unexpired(token: AccessToken, now: float) -> AccessToken:
     end = token.expires_at
     if end is not None and end < now - _CLOCK_DOUBT:
         raise SettingsError(
-            f"{TOKEN} has expired: it was good until {_moment(end)}, and by this machine's clock it is {_moment(now)}; "
-            "get a new token. Nothing was sent"
+            f"CONDUCTORONE_ACCESS_TOKEN has expired: it was good until {_moment(end)}, and by this machine's clock "
+            f"it is {_moment(now)}; get a new token. Nothing was sent"
         )
     return token
 

@@ -155,7 +155,12 @@ def _json_target(row: object) -> Target:
     if any(value is not None and not isinstance(value, str) for value in ids):
         raise ValueError(f"an id must be text in quotes, not {shown(json.dumps(ids))}")
     name = None if columns.name is None else row[columns.name]
-    return Target(ids[0] or "", ids[1] or "", name if isinstance(name, str) and name else None)
+    return Target(ids[0] or "", ids[1] or "", _label(name))
+
+
+def _label(name: object) -> str | None:
+    """A name that is text; JSON may hold halves of characters, which are escaped, for no database takes them."""
+    return name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) and name else None
 
 
 # CSV

@@ -45,7 +45,7 @@ ROOMS = {
     "targets": "pool api stop errors model",
     "pool": "stop errors model",
     "store": "errors model policy",
-    "api": "settings operations stop errors model policy",
+    "api": "settings signing_key operations stop errors model policy",
     "jobfile": "selection operations paths units errors model policy",
     "pairlist": "units errors model",
     "selection": "units model",

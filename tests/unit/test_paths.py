@@ -50,6 +50,26 @@ def test_a_variable_that_no_shell_has_filled_in_is_refused_by_its_name(written: 
     assert f"nothing fills in {variable} here: write the path out" in str(refused.value)
 
 
+@pytest.mark.parametrize("home", ["", "x"])
+def test_a_home_that_is_no_place_is_none(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.setenv("HOME", home)
+
+    with pytest.raises(ValueError, match="no home directory is known"):
+        expanded("~/x")
+
+
+def test_a_relative_path_in_a_directory_that_is_gone_is_said_to_be_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    assert [expanded(path) for path in ("/x", "-")] == [Path("/x"), Path("-")]
+    with pytest.raises(ValueError, match=r"^'x/y': the working directory is gone: change to another one"):
+        expanded("x/y")
+
+
 def test_a_home_that_is_not_utf_8_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/\udcfc")
 
