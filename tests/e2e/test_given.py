@@ -1,5 +1,6 @@
 """What comes from people is bytes, and paths as nobody's shell has expanded them: said by name, and nothing is sent."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -193,6 +194,30 @@ def test_what_was_paused_is_resumed_without_the_list_of_what_is_protected(shell:
 
     assert done.code == 0, done.stderr
     assert server.posts() == ["app1/con1/pause", "app1/con1/resume"]
+
+
+# Scripts and clocks
+
+
+def test_a_script_with_the_line_ends_of_windows_is_named_before_anything_is_sent(
+    shell: Shell, server: ContractServer
+) -> None:
+    shell.write("job.yaml", GOOD)
+    shell.path("migrate.sh").write_bytes(b"#!/bin/sh\r\ntrue\r\n")
+    shell.path("migrate.sh").chmod(0o755)
+    done = refused(shell, server, "window", "job.yaml", "--for", "1h", "--", "./migrate.sh", env={})
+
+    assert done.code == 2
+    assert "./migrate.sh: its lines end in CR LF, as on Windows" in one_message(done)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tzdata") is not None, reason="the package tzdata is a database, too")
+def test_a_system_without_time_zones_is_told_what_to_install(shell: Shell, server: ContractServer) -> None:
+    shell.write("job.yaml", GOOD + 'window: {until: "05:00", time_zone: Europe/Berlin}\n')
+    done = refused(shell, server, "run", "job.yaml", env={"PYTHONTZPATH": ""})
+
+    assert done.code == 2
+    assert "there is no time zone database here (tzdata); install" in one_message(done)
 
 
 # Nobody, nowhere
