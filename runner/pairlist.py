@@ -22,9 +22,11 @@ _ENCODING = "not UTF-8 text: save it as UTF-8, which spreadsheets call CSV UTF-8
 _PROBLEMS = 100  # are shown at most
 
 _decode = json.JSONDecoder().raw_decode
-_space = re.compile(r"[ \t\r\n]*").match
+_space = re.compile(r"(?:[ \t\r\n]++|#.*+)*+").match  # comments behind a value among it
 _separator = re.compile(r"sep=(.)\r?").fullmatch
 _comment = re.compile(r"\s#.*").sub
+_is_comment = re.compile(r"\s*#").match
+_comment_lines = re.compile(r"^[ \t]*#.*$", re.MULTILINE).sub  # no string of JSON goes on to another line
 
 Line = tuple[int, str]
 """A line with its number, from 1."""
@@ -45,8 +47,8 @@ def parse(data: bytes, path: str) -> list[Target]:
     """The targets in `data`; raises `JobFileError` with every bad line and its number.
 
     The first line that counts decides: `{`, `[` or a quoted pair begins JSON; a comma, semicolon or tab makes it
-    the header of CSV; anything else is one APP/CONNECTOR per line. Blank lines do not count, nor do lines before
-    the data that begin with #. Repeated pairs count once.
+    the header of CSV; anything else is one APP/CONNECTOR per line. Blank lines count nowhere, nor do those that begin
+    with #, nor what follows a # on the line of a pair. Repeated pairs count once.
     """
     problems: list[Problem] = []
     targets: dict[tuple[str, str], Target] = {}
@@ -80,12 +82,10 @@ def _described(found: Target) -> str:
 def _rows(text: str, problems: list[Problem]) -> Iterator[Found]:
     # Only "\n" ends a line: JSON may hold the other separators of Unicode as they are.
     lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)]
-    lines = [(number, line) for number, line in lines if line.strip()]
-    while lines and lines[0][1].startswith("#"):
-        del lines[0]
-    first = lines[0][1].lstrip() if lines else ""
+    lines = [(number, line) for number, line in lines if line.strip() and not _is_comment(line)]
+    first = _comment("", lines[0][1].lstrip()) if lines else ""
     if first.startswith(("{", "[")) or (first.startswith('"') and not _delimiter(first)):
-        yield from _json(text, lines[0][0], problems)
+        yield from _json(_comment_lines("", text), problems)
     elif _delimiter(first):
         yield from _csv(text, lines, problems)
     else:
@@ -94,8 +94,6 @@ def _rows(text: str, problems: list[Problem]) -> Iterator[Found]:
 
 def _pairs(lines: list[Line], problems: list[Problem]) -> Iterator[Found]:
     for number, line in lines:
-        if line.startswith("#"):
-            continue
         try:
             yield number, pair(_comment("", line))
         except ValueError as error:
@@ -105,10 +103,8 @@ def _pairs(lines: list[Line], problems: list[Problem]) -> Iterator[Found]:
 # JSON: a value after the other, each on one line or on several, or lists of them
 
 
-def _json(text: str, first: int, problems: list[Problem]) -> Iterator[Found]:
-    number, position, counted = first, 0, 0
-    for _ in range(first - 1):
-        position = counted = text.index("\n", position) + 1
+def _json(text: str, problems: list[Problem]) -> Iterator[Found]:
+    number, position, counted = 1, 0, 0
     while (position := _after_space(text, position)) < len(text):
         number, counted = number + text.count("\n", counted, position), position
         try:
@@ -155,7 +151,12 @@ def _json_target(row: object) -> Target:
     if any(value is not None and not isinstance(value, str) for value in ids):
         raise ValueError(f"an id must be text in quotes, not {shown(json.dumps(ids))}")
     name = None if columns.name is None else row[columns.name]
-    return Target(ids[0] or "", ids[1] or "", name if isinstance(name, str) and name else None)
+    return Target(ids[0] or "", ids[1] or "", _label(name))
+
+
+def _label(name: object) -> str | None:
+    """A name that is text; JSON may hold halves of characters, which are escaped, for no database takes them."""
+    return name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) and name else None
 
 
 # CSV
@@ -191,25 +192,49 @@ def _csv(text: str, lines: list[Line], problems: list[Problem]) -> Iterator[Foun
     above = lines[0][0] if separator else lines[0][0] - 1
     header = lines[1][1] if separator and len(lines) > 1 else lines[0][1]
     body = "\n".join(text.split("\n")[above:])
-    # Strict: a quote that is never closed would take the rows after it for a part of its cell.
-    reader = csv.reader(
-        io.StringIO(body, newline=""), delimiter=separator[1] if separator else _delimiter(header), strict=True
-    )
+    reader = _Rows(body, separator[1] if separator else _delimiter(header))
     try:
-        names = next((row for row in reader if any(row)), [])
+        names = next(iter(reader), [])
         columns = _columns(names)
         if columns.app is None or columns.connector is None:
-            problems.append(Problem(above + reader.line_num, 1, _HEADER))
+            problems.append(Problem(above + reader.line, 1, _HEADER))
             return
         places = [names.index(name) if name is not None else None for name in columns]
         for row in reader:
-            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
-                cells = [row[place].strip() if place is not None and place < len(row) else "" for place in places]
-                yield above + reader.line_num, Target(cells[0], cells[1], cells[2] or None)
+            cells = [row[place].strip() if place is not None and place < len(row) else "" for place in places]
+            yield above + reader.line, Target(cells[0], cells[1], cells[2] or None)
     except csv.Error as error:
-        problems.append(Problem(above + reader.line_num, 1, f"not CSV: {error}"))
+        problems.append(Problem(above + reader.line, 1, f"not CSV: {error}"))
     except ValueError as error:
-        problems.append(Problem(above + reader.line_num, 1, str(error)))
+        problems.append(Problem(above + reader.line, 1, str(error)))
+
+
+class _Rows:
+    """The rows of CSV, without blank ones and comments.
+
+    A line that would begin a row with # is none, quotes and all; within a quoted cell it is a part of the cell.
+    """
+
+    def __init__(self, body: str, delimiter: str) -> None:
+        self._begins = True  # the next line is not within a row
+        # Strict: a quote that is never closed would take the rows after it for a part of its cell.
+        self._reader = csv.reader(self._lines(body), delimiter=delimiter, strict=True)
+
+    @property
+    def line(self) -> int:
+        """The number of the line that was read last, from 1."""
+        return self._reader.line_num
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for row in self._reader:
+            self._begins = True
+            if any(cell.strip() for cell in row):
+                yield row
+
+    def _lines(self, body: str) -> Iterator[str]:
+        for line in io.StringIO(body, newline=""):
+            begins, self._begins = self._begins, False
+            yield "\n" if begins and _is_comment(line) else line
 
 
 _HEADER = f"the header has no columns {_APP[0]} and {_CONNECTOR[0]}: the first line names the columns"

@@ -47,7 +47,9 @@ def adopt(path: Path, store: Store, tenant: str) -> RunRecord:
     Raises `UsageError` when the file cannot be read, is no JSON report of a pause, or is of another tenant.
     """
     try:
-        receipts = _receipts(json.loads(path.read_text(encoding="utf-8")), path)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(document, ensure_ascii=False).encode()  # an escape can hold half a character: no database takes one
+        receipts = _receipts(document, path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except KeyError as error:

@@ -6,43 +6,23 @@ Nothing here is shown by `repr`, and every error names a variable, never its val
 
 import contextlib
 import ipaddress
-import logging
 import re
-import stat
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runner import credential, paths
+from runner.credential import CLIENT_ID, AccessToken, ClientCredentials, Credential
 from runner.errors import SettingsError
+from runner.signing_key import PREFIX as SECRET_PREFIX
 
-log = logging.getLogger(__name__)
+__all__ = ["SECRET_PREFIX", "AccessToken", "ClientCredentials", "Settings", "check_pin", "from_environment"]
 
-SECRET_PREFIX = "secret-token:conductorone.com:v1:"
-"""What a client secret that is an Ed25519 key begins with; the prefix is part of the secret."""
-
+_URL = "CONDUCTORONE_SERVER_URL"
+_DOMAIN = "CONDUCTORONE_TENANT_DOMAIN"
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_MAX_SECRET_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A ready bearer token; it cannot be renewed."""
-
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientCredentials:
-    """A client id and its secret, exchanged for tokens as they are needed."""
-
-    client_id: str
-    secret: str = field(repr=False)
-
-    @property
-    def is_key(self) -> bool:
-        """Whether the secret is a signing key (then it never leaves this machine)."""
-        return self.secret.startswith(SECRET_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +30,7 @@ class Settings:
     """One tenant and one credential."""
 
     origin: str  # scheme://host[:port], no trailing slash
-    credential: AccessToken | ClientCredentials
+    credential: Credential
     proxy: str | None = field(default=None, repr=False)  # may hold a password
 
     @property
@@ -65,9 +45,8 @@ class Settings:
 
     @property
     def identity(self) -> str:
-        """Which credential this is; nothing secret."""
-        credential = self.credential
-        return credential.client_id if isinstance(credential, ClientCredentials) else "access token"
+        """Which credential this is, without a secret: the client id, the token's subject, or a part of its hash."""
+        return self.credential.identity
 
     @property
     def token_url(self) -> str:
@@ -80,13 +59,16 @@ class Settings:
         return f"{self.origin}/api/v1"
 
 
-def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from `CONDUCTORONE_*` variables; raises `SettingsError` that says which variable to set."""
-    credential = _credential(environ)
-    origin = _origin(environ, credential)
+def from_environment(environ: Mapping[str, str], now: float | None = None) -> Settings:
+    """Settings from `CONDUCTORONE_*` variables; raises `SettingsError` that says which variable to set.
+
+    `now` is the time in epoch seconds, this machine's where none is given: a token that ended long ago is refused.
+    """
+    held = credential.from_environment(environ, time.time() if now is None else now)
+    origin = _origin(environ, held)
     if origin.startswith("https:"):
         _check_authorities(environ)
-    return Settings(origin, credential, _proxy(environ, origin))
+    return Settings(origin, held, _proxy(environ, origin))
 
 
 def check_pin(pin: str | None, settings: Settings) -> None:
@@ -98,77 +80,29 @@ def check_pin(pin: str | None, settings: Settings) -> None:
         )
 
 
-def _credential(environ: Mapping[str, str]) -> AccessToken | ClientCredentials:
-    token = _secret(environ, "CONDUCTORONE_ACCESS_TOKEN")
-    if token is not None:
-        return AccessToken(token)
-    client_id = _secret(environ, "CONDUCTORONE_CLIENT_ID")
-    secret = _secret(environ, "CONDUCTORONE_CLIENT_SECRET")
-    if client_id is not None and secret is not None:
-        return ClientCredentials(client_id, secret)
-    if client_id is not None or secret is not None:
-        missing = "CONDUCTORONE_CLIENT_SECRET" if secret is None else "CONDUCTORONE_CLIENT_ID"
-        raise SettingsError(f"{missing} is not set; it goes with the other half of the credential (or {missing}_FILE)")
-    raise SettingsError(
-        "no credentials: set CONDUCTORONE_CLIENT_ID and CONDUCTORONE_CLIENT_SECRET (or their _FILE twins), "
-        "or CONDUCTORONE_ACCESS_TOKEN; `--sandbox` needs none"
-    )
+def _origin(environ: Mapping[str, str], held: Credential) -> str:
+    """Where the tenant is: as the variables of its host say, else as the client id does.
 
-
-def _secret(environ: Mapping[str, str], name: str) -> str | None:
-    value, path = environ.get(name), environ.get(f"{name}_FILE")
-    if value and path:
-        raise SettingsError(f"{name} and {name}_FILE are both set; keep one of them")
-    source = name
-    if path:
-        source = f"{name}_FILE ({path})"
-        value = _read_secret(Path(path), source)
-    if not value:
-        return None
-    value = value.rstrip("\r\n")
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise SettingsError(f"{source}: the value is empty, or has spaces, control or non-ASCII characters in it")
-    return value
-
-
-def _read_secret(path: Path, source: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_SECRET_BYTES + 1)
-            if _readable_by_all(path):
-                log.warning("%s: everybody on this machine can read it; chmod 600 mends that", source)
-    except OSError as error:
-        raise SettingsError(f"{source}: cannot be read ({error.strerror})") from error
-    if len(content) > _MAX_SECRET_BYTES:
-        raise SettingsError(f"{source}: larger than {_MAX_SECRET_BYTES // 1024} KiB, so not a secret")
-    try:
-        return content.decode("ascii") or "\n"
-    except UnicodeDecodeError:
-        raise SettingsError(f"{source}: not plain text") from None
-
-
-def _readable_by_all(path: Path) -> bool:
-    """Whether any user can open the file: its own mode allows it, and so do those of the folders above."""
-    above = (folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
-    return bool(path.stat().st_mode & stat.S_IROTH) and all(above)
-
-
-def _origin(environ: Mapping[str, str], credential: AccessToken | ClientCredentials) -> str:
-    if url := environ.get("CONDUCTORONE_SERVER_URL"):
-        return _origin_of_url(url.strip())
-    if domain := environ.get("CONDUCTORONE_TENANT_DOMAIN"):
-        return _origin_of_host(domain.strip(), "CONDUCTORONE_TENANT_DOMAIN")
-    if isinstance(credential, ClientCredentials):
-        _, at, rest = credential.client_id.partition("@")
-        if not at:
-            raise SettingsError(
-                "CONDUCTORONE_CLIENT_ID names no host (it looks like <id>@<host>/<use>); "
-                "set CONDUCTORONE_TENANT_DOMAIN to the tenant's full host name"
-            )
-        return _origin_of_host(rest.partition("/")[0], "CONDUCTORONE_CLIENT_ID")
-    raise SettingsError(
-        "the tenant is not known: set CONDUCTORONE_TENANT_DOMAIN to its full host name, such as acme.conductor.one"
-    )
+    The variables go before the id, as with C1's own tools; these do not agree on which of the two goes first.
+    """
+    given = {name: _origin_of(text, name) for name in (_URL, _DOMAIN) if (text := environ.get(name))}
+    if len({urlsplit(origin).hostname for origin in given.values()}) > 1:
+        hosts = " and ".join(f"{name} names {urlsplit(origin).hostname}" for name, origin in given.items())
+        raise SettingsError(f"{hosts}, so the tenant is not certain; unset one of them. Nothing was sent")
+    if given:
+        return next(iter(given.values()))
+    client_id = held.client_id if isinstance(held, ClientCredentials) else credential.secret(environ, CLIENT_ID)
+    if client_id is None:
+        raise SettingsError(
+            "the tenant is not known: set CONDUCTORONE_TENANT_DOMAIN to its full host name, such as acme.conductor.one"
+        )
+    _, at, rest = client_id.partition("@")
+    if not at:
+        raise SettingsError(
+            "CONDUCTORONE_CLIENT_ID names no host (it looks like <id>@<host>/<use>); "
+            "set CONDUCTORONE_TENANT_DOMAIN to the tenant's full host name"
+        )
+    return _origin_of_host(rest.partition("/")[0], CLIENT_ID)
 
 
 def _origin_of_host(host: str, source: str) -> str:
@@ -182,10 +116,13 @@ def _origin_of_host(host: str, source: str) -> str:
     return f"https://{host}"
 
 
-def _origin_of_url(url: str) -> str:
-    name = "CONDUCTORONE_SERVER_URL"
+def _origin_of(text: str, name: str) -> str:
+    """The origin in a variable that holds a URL, or a host alone: either is understood in either variable."""
+    text = text.strip()
+    if "://" not in text and ":" not in text and text.lower() != "localhost":
+        return _origin_of_host(text.removesuffix("/"), name)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(text if "://" in text else f"https://{text}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise SettingsError(f"{name}: not a URL; write https://<tenant>.conductor.one") from None
@@ -215,8 +152,8 @@ def _check_authorities(environ: Mapping[str, str]) -> None:
     import ssl  # which commands without a tenant do not need
 
     known = ssl.get_default_verify_paths()
-    file = Path(environ.get(known.openssl_cafile_env, known.openssl_cafile))
-    directory = Path(environ.get(known.openssl_capath_env, known.openssl_capath))
+    file = _place(environ, known.openssl_cafile_env, known.openssl_cafile)
+    directory = _place(environ, known.openssl_capath_env, known.openssl_capath)
     with contextlib.suppress(OSError):
         if file.is_file() or (directory.is_dir() and any(directory.iterdir())):
             return
@@ -224,6 +161,18 @@ def _check_authorities(environ: Mapping[str, str]) -> None:
         f"no certificate authorities: there is nothing in {file} or {directory}; install the system's "
         "(ca-certificates), or set SSL_CERT_FILE to a bundle"
     )
+
+
+def _place(environ: Mapping[str, str], name: str, default: str) -> Path:
+    """Where OpenSSL looks. It reads the variable itself, as it stands: a ~ would be passed over without a word."""
+    written = environ.get(name, default)
+    try:
+        path = paths.expanded(written)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None
+    if written.startswith("~"):
+        raise SettingsError(f"{name}: OpenSSL reads it as it stands, with the ~; write {path}")
+    return path
 
 
 def _proxy(environ: Mapping[str, str], origin: str) -> str | None:
@@ -245,7 +194,7 @@ def _checked_proxy(proxy: str, name: str) -> str:
     url = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
     except ValueError:
         usable = False
     if not usable:

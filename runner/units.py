@@ -7,7 +7,7 @@ what is expected, written to follow the name of the setting: `limits.rate: expec
 import math
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from runner.model import Window
 from runner.policy import Bounds, Share
@@ -91,31 +91,58 @@ def moment(written: str, time_zone: str | None, now: float) -> float:
         return _next_clock(text, zone, now)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if found.tzinfo is None and zone is not None:
+            return _next(found, zone, now)
+    except (ValueError, OverflowError):  # the latter beyond all calendars
         raise ValueError(f"{_A_MOMENT}, not {shown(written)}") from None
     if found.tzinfo is None:
-        if zone is None:
-            raise ValueError(f"{shown(written)} says no time zone: add an offset, such as +01:00 or Z")
-        found = found.replace(tzinfo=zone)
+        raise ValueError(f"{shown(written)} says no time zone: add an offset, such as +01:00 or Z")
     return found.timestamp()
 
 
 def _next_clock(text: str, zone: tzinfo, now: float) -> float:
-    today = datetime.fromtimestamp(now, zone)
+    """The next moment after `now` at which the clocks of `zone` show this time.
+
+    What they pass over in spring counts as long after midnight as they would have shown it (RFC 5545, 3.3.5), on
+    the night itself until then, and not any more once they have passed over it.
+    """
+    today = datetime.fromtimestamp(now, zone).replace(tzinfo=None)
     hour, minute = map(int, text.split(":"))
-    for days in range(3):  # a day has 23 to 25 hours
-        found = (today + timedelta(days=days)).replace(hour=hour, minute=minute, second=0, microsecond=0, fold=0)
-        if found.timestamp() > now:
-            return found.timestamp()
+    for days in range(4):  # a day has 23 to 25 hours; some islands have left one out
+        clock = today.replace(hour=hour, minute=minute, second=0, microsecond=0) + timedelta(days=days)
+        moments = _moments(clock, zone)
+        if not moments and clock > today:
+            moments = [clock.replace(tzinfo=zone).timestamp()]
+        if following := [each for each in moments if each > now]:
+            return following[0]
     raise AssertionError("every time of day comes again")
 
 
+def _next(clock: datetime, zone: tzinfo, now: float) -> float:
+    """The moment at which the clocks of `zone` show this: of two in autumn the first that is still to come."""
+    moments = _moments(clock, zone) or [clock.replace(tzinfo=zone).timestamp()]
+    return next((each for each in moments if each > now), moments[-1])
+
+
+def _moments(clock: datetime, zone: tzinfo) -> list[float]:
+    """When the clocks of `zone` show this: once, twice in autumn, never in spring; the earlier first."""
+    found = (clock.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+    return sorted({each for each in found if datetime.fromtimestamp(each, zone).replace(tzinfo=None, fold=0) == clock})
+
+
 def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only windows need it
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones  # only windows need it
 
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        if name.upper() in ("UTC", "ETC/UTC", "Z"):
+            return UTC
+        if not available_timezones():
+            raise ValueError(
+                f"{shown(name)} cannot be looked up: there is no time zone database here (tzdata); "
+                "install the system's package tzdata, or `pip install tzdata`, or give the moment with an offset"
+            ) from None
         raise ValueError(
             f"{shown(name)} is no time zone known here: expected one such as Europe/Berlin or UTC"
         ) from None

@@ -47,14 +47,17 @@ ROOMS = {
     "targets": "pool api stop errors model",
     "pool": "stop errors model",
     "store": "errors model policy",
-    "api": "settings operations stop errors model policy",
-    "jobfile": "selection operations units errors model policy",
+    "api": "settings signing_key operations stop errors model policy",
+    "jobfile": "selection operations paths units errors model policy",
     "pairlist": "units errors model",
     "selection": "units model",
-    "settings": "errors",
+    "settings": "credential signing_key paths errors",
+    "credential": "signing_key paths errors",
+    "signing_key": "",  # pure: what a client secret is that is a key, and what merely looks like one
     "operations": "model",
     "trace": "",  # what is being worked on, for log lines
     "stop": "errors",
+    "paths": "",  # as people write them
     "units": "model policy",
     "errors": "model",
     "model": "pauses policy",

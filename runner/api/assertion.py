@@ -10,6 +10,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
+from runner import signing_key
 from runner.errors import SettingsError
 from runner.settings import SECRET_PREFIX, ClientCredentials
 
@@ -32,7 +33,10 @@ def load_key(credentials: ClientCredentials) -> "PyJWK":
         document = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
         if document.get("crv") != "Ed25519" or "d" not in document:
             raise ValueError("not a private Ed25519 key")
-        return jwt.PyJWK(document, algorithm="EdDSA")
+        key = jwt.PyJWK(document, algorithm="EdDSA")
+        if key.key.public_key().public_bytes_raw() != signing_key.decoded(document["x"]):
+            raise ValueError("its two halves do not belong together")
+        return key
     except (ValueError, AttributeError, RecursionError, binascii.Error, jwt.PyJWTError):
         raise SettingsError(
             "CONDUCTORONE_CLIENT_SECRET (or its _FILE) is damaged: after its prefix there is no Ed25519 key. "

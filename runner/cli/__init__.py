@@ -1,9 +1,11 @@
 """The command line: the only room that prints or exits."""
 
 import gc
+import os
 import sys
 from typing import NoReturn
 
+from runner.cli.given import check_given
 from runner.cli.streams import forgive_broken_pipes
 from runner.errors import ExitCode, RunnerError
 
@@ -24,6 +26,7 @@ def main() -> NoReturn:
 
     forgive_broken_pipes()
     try:
+        check_given(sys.argv[1:], os.environ)
         code = app.main(prog_name="c1-runner", standalone_mode=False)
     except RunnerError as error:
         code = _complain(str(error), error.exit_code)

@@ -59,7 +59,7 @@ def _command(operation: OperationName, word: str) -> click.Command:
 _OPTIONS = (
     click.argument("pairs", nargs=-1, metavar="[APP/CONNECTOR ...]"),
     click.option("--all", "everything", is_flag=True, help="Every connector of the tenant; needs --reason."),
-    click.option("--targets", "targets_path", metavar="FILE",
+    click.option("--targets", "targets_path", type=options.GIVEN_FILE, metavar="FILE",
                  help="Pairs from a file, - for standard input: APP/CONNECTOR lines, CSV or JSON."),
     click.option("--from-run", metavar="RUN", help="The targets of an earlier run."),
     click.option("--only", type=options.Outcomes(tuple(Outcome)), metavar="OUTCOMES",

@@ -29,11 +29,16 @@ Work = Callable[[Job, Context], Awaitable[RunResult | None]]
 """`run.run`, or another thing that makes a run of a job; None when there is nothing to make one of."""
 
 
-def prepare(job: Job, manner: Manner) -> Job:
-    """The job with the user's protected connectors, checked as far as can be without the tenant."""
+def prepare(job: Job, manner: Manner, *, ends_pauses: bool = False) -> Job:
+    """The job with the user's protected connectors, checked as far as can be without the tenant.
+
+    What ends the pauses of a run touches nothing else: no list of what is protected can keep it from that.
+    """
     logs.configure(verbose=manner.verbose, quiet=manner.quiet, log_format=manner.log_format)
     state.check_reports(job.reports)
     allow_connections(job.limits.concurrency)
+    if ends_pauses:
+        return job
     return replace(job, protected=job.protected + load_config(state.config_file()).protected)
 
 

@@ -12,7 +12,7 @@ from runner.report.text import shortened
 
 
 @click.command()
-@click.argument("path", metavar="[FILE]", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.argument("path", metavar="[FILE]", type=options.GivenPath(path_type=Path, dir_okay=False), required=False)
 @click.option(
     "--operation", type=click.Choice([str(name) for name in OperationName]), default="pause", show_default=True
 )

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from runner import policy, report, units
+from runner import paths, policy, report, units
 from runner.jobfile import texts
 from runner.model import Exclusion, Job, Outcome, Target, Window, is_id
 
@@ -34,6 +35,20 @@ class Unit(click.ParamType[object]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+
+class GivenPath(click.Path):
+    """A path as a person writes it: `~` is expanded here, since behind `=` and in a variable no shell does it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that is meant."""
+        try:
+            return super().convert(paths.expanded(os.fspath(value)), param, ctx)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+GIVEN_FILE = Unit("path", paths.expanded_text)
+"""The same for what is opened later, or is a template: text again."""
 
 PATTERN = Unit("pattern", texts.pattern)
 """An id, a name, a glob or a /regular expression/, as in a job file."""
@@ -67,13 +82,14 @@ def _whole(bounds: policy.Bounds) -> click.IntRange:
 
 state_dir = _option(
     "--state-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     envvar="C1_RUNNER_STATE_DIR",
     help="Where runs are recorded. Default: the platform's directory for state.",
 )
 reports = _option(
     "--report",
     "reports",
+    type=GIVEN_FILE,
     multiple=True,
     metavar="PATH",
     help="Write a report; the format follows the suffix (.json .ndjson .csv ...). Repeatable. "

@@ -21,7 +21,7 @@ from runner.store import Store
 @click.option(
     "--plan",
     "plan_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.GivenPath(path_type=Path, dir_okay=False),
     help="Carry out a plan that `plan -o` has saved; refused when the tenant has moved away from it.",
 )
 @options.manner
@@ -68,7 +68,7 @@ def run(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.GivenPath(path_type=Path, dir_okay=False),
     help="Save the plan, for `run --plan`.",
 )
 @options.manner

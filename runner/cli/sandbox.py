@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
+from runner.cli import options
 from runner.errors import UsageError
 from runner.sandbox import (
     Faults,
@@ -30,7 +31,9 @@ from runner.sandbox import (
 @click.option("--apps", type=click.IntRange(1), help="Generate a tenant with so many apps.")
 @click.option("--connectors", type=click.IntRange(0), default=20_000, show_default=True, help="With --apps.")
 @click.option("--any-id", is_flag=True, help="Every well-formed app and connector id exists.")
-@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Append what is applied to this file.")
+@click.option(
+    "--log", type=options.GivenPath(path_type=Path, dir_okay=False), help="Append what is applied to this file."
+)
 def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: bool, log: Path | None) -> int:
     """Serve a simulated tenant on a loopback port until interrupted.
 

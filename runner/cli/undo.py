@@ -30,7 +30,7 @@ from runner.units import window_end
 @click.option(
     "--receipt",
     "receipt",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.GivenPath(path_type=Path, dir_okay=False),
     help="Undo the run that this JSON report is of, also where its state directory is gone.",
 )
 @click.option("--force", is_flag=True, help="End the pauses of a window although its command is under way.")
@@ -167,7 +167,7 @@ def _job(record: RunRecord, overrides: options.Overrides, rate: float | None, ma
     recorded = replace(recorded, limits=replace(recorded.limits, deadline=None))
     job = overrides.apply(undo_job(recorded, record))
     limits = replace(job.limits, resume_rate=rate or job.limits.resume_rate)
-    return prepare(replace(job, limits=limits, verify=True, preflight=False), manner)
+    return prepare(replace(job, limits=limits, verify=True, preflight=False), manner, ends_pauses=True)
 
 
 def _undo(record: RunRecord, job: Job, manner: options.Manner, store: Store, *, sync_wait: float | None) -> int:

@@ -1,6 +1,5 @@
 """`window`: pause, run a command, and resume what was paused, whatever happens."""
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -17,12 +16,12 @@ from runner import window as engine
 from runner.cli import options, state
 from runner.cli.account import Hints, account
 from runner.cli.carry_out import context, prepare
+from runner.cli.command_check import check_command
 from runner.cli.logs import notice
 from runner.cli.process import spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
 from runner.conduct import Context
-from runner.errors import UsageError
 from runner.model import RunResult, Window
 from runner.report.text import plain
 from runner.settings import Settings
@@ -97,7 +96,7 @@ def window(
     job = overrides.apply(jobfile.load(job_path))
     limits = replace(job.limits, resume_rate=resume_rate or job.limits.resume_rate)
     job = prepare(replace(job, limits=limits, window=window or job.window), manner)
-    _check_command(command)
+    check_command(command[0])
     terms = engine.Terms(
         job,
         command,
@@ -116,13 +115,6 @@ def window(
     spare_the_collector()
     with Store(state.directory(manner.state_dir)) as store:
         return anyio.run(main)
-
-
-def _check_command(command: tuple[str, ...]) -> None:
-    """Raise `UsageError` for a command that is not there, before anything is paused for it."""
-    if shutil.which(command[0]) is None:
-        why = " (not executable)" if Path(command[0]).is_file() else ""
-        raise UsageError(f"{command[0]}{why}: no such command; nothing was sent")
 
 
 class _Desk(engine.Desk):

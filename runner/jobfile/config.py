@@ -22,13 +22,13 @@ _CONFIG = Table(
 )
 
 
-def load_config(path: Path) -> Config:
-    """The configuration in a file; a file that is missing says nothing.
+def load_config(path: Path | None) -> Config:
+    """The configuration in a file; a file that is missing says nothing, nor does none at all.
 
     Raises JobFileError with everything that is wrong in it, and UsageError when it is there and cannot be read:
     the list of what is protected must not get lost silently.
     """
-    if _is_missing(path):
+    if path is None or _is_missing(path):
         return Config()
     text = read_file(path, "a configuration file")
     return read_document(text, str(path), _CONFIG, "configuration", empty="write `protected: []`, or remove it")

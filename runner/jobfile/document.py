@@ -16,7 +16,8 @@ from runner.policy import Bounds, LimitPolicy, RetryPolicy, Share, Timeouts
 def _version() -> Scalar[int]:
     def convert(written: Value) -> int:
         if written != 1 or isinstance(written, bool | float):
-            raise ValueError(f"expected 1, the only version there is, not {units.shown(written)}")
+            given = written if isinstance(written, float) else units.shown(written)  # which would show 1.0 as 1
+            raise ValueError(f"expected 1, the only version there is, not {given}")
         return 1
 
     return Scalar(convert, {"const": 1})

@@ -43,8 +43,8 @@ def read_document(text: bytes, path: str, table: Table[T], holds: str, *, empty:
         value = _read(source, table, holds, empty)
     except UnreadableError:
         value = None
-    if value is None or source.problems:
-        raise JobFileError(path, source.problems)
+    if value is None or source.problems or source.slips:
+        raise JobFileError(path, source.slips or source.problems)
     return value
 
 

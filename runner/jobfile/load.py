@@ -4,6 +4,8 @@ import hashlib
 import sys
 from pathlib import Path
 
+from runner import paths
+from runner.errors import UsageError
 from runner.jobfile.compound import Section
 from runner.jobfile.document import DOCUMENT
 from runner.jobfile.file import read_bytes, read_document, read_file
@@ -19,7 +21,11 @@ def load(path: str | Path) -> Job:
     """
     if str(path) == "-":
         return loads(read_bytes(sys.stdin.buffer), STDIN)
-    return loads(read_file(Path(path), "a job file"), str(path))
+    try:
+        file = paths.expanded_text(str(path))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return loads(read_file(Path(file), "a job file"), file)
 
 
 def loads(text: bytes, path: str) -> Job:

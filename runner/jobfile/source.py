@@ -7,6 +7,7 @@ here either: YAML 1.1's guesses (`no` is false, `0123` is 83, `1:30` is 90) do n
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import cast
 
 import yaml
@@ -21,6 +22,7 @@ from yaml.events import (
 )
 
 from runner.errors import Problem
+from runner.jobfile import slips
 from runner.units import shown
 
 MAX_DEPTH = 32
@@ -59,6 +61,7 @@ class Source:
 
     def __init__(self, data: bytes) -> None:
         self.problems: list[Problem] = []
+        self.slips: list[Problem] = []  # what else is wrong follows from these
         self._data = data.removeprefix(_UTF8_MARK)
         self._events = self._checked_events()
 
@@ -90,6 +93,7 @@ class Source:
 
     def _checked_events(self) -> Iterator[Event]:
         self._check_encoding()
+        self._check_merge()
         depth = 0
         try:
             for event in yaml.parse(self._data, Loader=_Parser):
@@ -103,6 +107,7 @@ class Source:
                 yield event
         except yaml.MarkedYAMLError as error:
             self._problem_at(*self._syntax_problem(error))
+            self._slip(slips.lookalikes(self._lines, *_lines_of(error)))
             raise UnreadableError from error
         except yaml.YAMLError as error:
             self._problem_at(*self._unacceptable_character())
@@ -121,7 +126,17 @@ class Source:
             )
             raise UnreadableError from error
 
+    def _check_merge(self) -> None:
+        if slips.may_be_unsettled(self._data) and (marks := slips.conflicts(self._lines)):
+            self._slip(marks)
+            raise UnreadableError
+
+    def _slip(self, found: list[Problem]) -> None:
+        self.slips += (each for each in found if each not in self.slips)
+
     def _check_node(self, event: NodeEvent) -> None:
+        if isinstance(event, ScalarEvent) and slips.hides_one(event):
+            self._slip(slips.lookalikes(self._lines, line_of(event) - 1, _end(event).line))
         if isinstance(event, _TAGGABLE) and event.tag is not None:
             self.problem(event, f"tags such as {shown(event.tag)} are not supported: take it out")
         if event.anchor is None:
@@ -133,10 +148,12 @@ class Source:
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> tuple[int, int, str]:
         mark = cast("yaml.Mark", error.problem_mark or error.context_mark)
-        line = self._line(mark.line)
+        line = self._lines[mark.line] if mark.line < len(self._lines) else ""  # the file's end has one of its own
         indentation = line[: len(line) - len(line.lstrip())]
         if "\t" in indentation:
             return mark.line + 1, indentation.index("\t") + 1, "a tab cannot indent YAML: use spaces"
+        if line[mark.column : mark.column + 1] == "\t":
+            return mark.line + 1, mark.column + 1, "a tab cannot stand here in YAML: use a space"
         if _PARSERS_DEPTH in str(error.problem):
             return mark.line + 1, mark.column + 1, _TOO_DEEP
         hint = next((hint for words, hint in _HINTS.items() if words in str(error.problem)), "")
@@ -151,9 +168,9 @@ class Source:
         line, column = _end_of(text[: found.start()])
         return line, column, f"the character U+{ord(found[0]):04X} cannot stand in YAML: take it out"
 
-    def _line(self, index: int) -> str:
-        lines = _line_break.split(self._data.decode())
-        return lines[index] if index < len(lines) else ""  # the end of the file is put on a line of its own
+    @cached_property
+    def _lines(self) -> list[str]:
+        return _line_break.split(self._data.decode())
 
 
 def _end_of(text: str) -> tuple[int, int]:
@@ -172,6 +189,16 @@ def shape(event: Event) -> str:
     if isinstance(event, ScalarEvent):
         return shown(event.value) if event.value else "nothing"
     return "a list" if isinstance(event, SequenceStartEvent) else "`key: value` lines"
+
+
+def _lines_of(error: yaml.MarkedYAMLError) -> tuple[int, int]:
+    """The 0-based lines between which the parser lost its way."""
+    last = cast("yaml.Mark", error.problem_mark or error.context_mark).line
+    return error.context_mark.line if error.context_mark else last, last
+
+
+def _end(event: Event) -> yaml.Mark:
+    return cast("yaml.Mark", event.end_mark)
 
 
 def _mark(event: Event) -> yaml.Mark:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePath
 
+from runner import paths
 from runner.model import ID_PATTERN, is_id
 from runner.selection import STATUS_WORDS, compile_pattern
 from runner.units import shown
@@ -35,7 +36,7 @@ _is_name = re.compile(NAME_PATTERN).fullmatch
 _is_tenant = re.compile(TENANT_PATTERN).fullmatch
 _is_pair = re.compile(PAIR_PATTERN).fullmatch
 _unprintable = re.compile(  # control characters, line breaks, and marks that reverse the text around them
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 ).search
 _unsafe_in_names = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
 _in_braces = re.compile(r"\{([^{}]*)\}")
@@ -131,7 +132,7 @@ def report_path(text: str) -> str:
         raise ValueError(f"{shown(path)} has a brace without its partner")
     if PurePath(path).suffix.lower() not in REPORT_SUFFIXES:
         raise ValueError(f"{shown(path)} must end in one of {' '.join(REPORT_SUFFIXES)}: the suffix is the format")
-    return path
+    return paths.expanded_text(path)
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -124,11 +124,12 @@ def exclusive(path: Path, patience: float) -> Iterator[None]:
 
 
 def user_name() -> str:
-    """Whoever this process runs as."""
+    """Whoever this process runs as; a name that is no text is escaped, for a database takes none."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return str(os.getuid())
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _path(directory: Path, tenant: str, job: str) -> Path:

@@ -11,6 +11,8 @@ from tests.e2e.shell import Finished, Shell
 
 GOOD = "version: 1\noperation: pause\nconnectors: [app1/con1]\n"
 DAMAGED_KEY = "secret-token:conductorone.com:v1:bm90IGEga2V5"
+EXPIRED = "eyJhbGciOiJFZERTQSJ9.eyJleHAiOjE2MDAwMDAwMDB9.c2ln"
+"""A JSON web token whose `exp` is 1600000000."""
 
 Env = dict[str, str | None]
 """Changes to a good environment; None takes a variable away."""
@@ -153,6 +155,30 @@ def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, ser
             id="a secret file that is not there",
         ),
         pytest.param({"CONDUCTORONE_CLIENT_SECRET": DAMAGED_KEY}, "CONDUCTORONE_CLIENT_SECRET", id="a damaged key"),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET": f"'{DAMAGED_KEY}'"},
+            "CONDUCTORONE_CLIENT_SECRET: this looks like a signing key, but there are quotes around it",
+            id="a key in quotes",
+        ),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET": f"export CONDUCTORONE_CLIENT_SECRET={DAMAGED_KEY}"},
+            "a variable's name stands before it",
+            id="a key that is assigned",
+        ),
+        pytest.param(
+            {"CONDUCTORONE_CLIENT_SECRET": None, "CONDUCTORONE_CLIENT_SECRET_FILE": "utf-16"},
+            "CONDUCTORONE_CLIENT_SECRET_FILE (utf-16): not plain text but UTF-16",
+            id="a key in UTF-16",
+        ),
+        pytest.param({"CONDUCTORONE_ACCESS_TOKEN": DAMAGED_KEY}, "it stands in the wrong place", id="a key as a token"),
+        pytest.param(
+            {"CONDUCTORONE_ACCESS_TOKEN": EXPIRED}, "has expired: it was good until 2020-09-13", id="an old token"
+        ),
+        pytest.param(
+            {"CONDUCTORONE_TENANT_DOMAIN": "acme.conductor.one"},
+            "CONDUCTORONE_SERVER_URL names 127.0.0.1 and CONDUCTORONE_TENANT_DOMAIN names acme.conductor.one",
+            id="two hosts",
+        ),
         pytest.param({"CONDUCTORONE_CLIENT_SECRET": " s3cret"}, "CONDUCTORONE_CLIENT_SECRET: ", id="a leading space"),
         pytest.param(
             {"CONDUCTORONE_SERVER_URL": "http://tenant.example"}, "http:// is refused", id="plain http to elsewhere"
@@ -181,6 +207,7 @@ def test_a_job_file_that_is_not_there_or_not_a_file_is_said_so(shell: Shell, ser
 )
 def test_settings_that_cannot_be_used_are_refused(shell: Shell, server: ContractServer, env: Env, said: str) -> None:
     shell.write("job.yaml", GOOD)
+    shell.path("utf-16").write_text(DAMAGED_KEY, encoding="utf-16")
 
     done = refused(shell, server, "run", "job.yaml", env=env)
 

@@ -173,6 +173,41 @@ def test_a_comment_may_stand_behind_a_pair() -> None:
     assert parsed("a/b  # Okta\nc/d\t#x\n") == [("a", "b"), ("c", "d")]
 
 
+COMMENTS = ["# a/b", "#", "  # x/y, and z", "\t# x,y", '# he said "never', "#{", '# "a/b"', "# app_id,connector_id"]
+FORMS = {
+    "lines": ["a/b", "c/d"],
+    "a spreadsheet": ["app_id,connector_id,name", 'a,b,"Okta"', "c,d,"],
+    "a spreadsheet with a separator": ["sep=;", "app_id;connector_id", "a;b", "c;d"],
+    "JSON lines": ['{"app_id": "a", "connector_id": "b"}', '"c/d"'],
+    "a list over several lines": ["[", '{"app_id": "a",', '"connector_id": "b"},', '"c/d"', "]"],
+}
+
+
+@pytest.mark.parametrize("lines", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_a_line_that_is_a_comment_counts_nowhere(lines: list[str], comment: str) -> None:
+    for place in range(len(lines) + 1):
+        assert parsed("\n".join([*lines[:place], comment, *lines[place:]]) + "\n") == [("a", "b"), ("c", "d")]
+
+
+@pytest.mark.parametrize("comment", ["# Okta, EU", "# x;y", '# "', "\t# {"])
+def test_a_comment_behind_the_first_pair_does_not_make_it_a_spreadsheet(comment: str) -> None:
+    assert parsed(f"a/b {comment}\nc/d\n") == [("a", "b"), ("c", "d")]
+
+
+def test_a_comment_may_stand_behind_a_value_of_json() -> None:
+    assert parsed('{"app_id": "a", "connector_id": "b"} # Okta\n"c/d" # "e/f"\n') == [("a", "b"), ("c", "d")]
+
+
+def test_what_looks_like_a_comment_within_a_quoted_cell_is_a_part_of_it() -> None:
+    assert parse(b'app_id,connector_id,name\na,b,"x\n# y"\n', "list") == [Target("a", "b", "x\n# y")]
+
+
+def test_comments_do_not_shift_the_lines_of_what_is_wrong() -> None:
+    assert [line for line, _ in problems('# "x\napp_id,connector_id\n  # y\na\n')] == [4]
+    assert [line for line, _ in problems('# x\n{\n # y\n"app_id": "a"}\n# z\n{nope\n')] == [2, 6]
+
+
 # CSV
 
 

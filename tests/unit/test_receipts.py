@@ -168,3 +168,14 @@ def test_the_report_of_another_tenant_is_refused_and_not_kept(write: Callable[[A
             receipts.adopt(write(document()), store, "other.conductor.one")
 
         assert store.runs() == []
+
+
+def test_a_report_with_half_a_character_is_refused_before_anything_of_it_is_taken_in(
+    write: Callable[[Any], Path], tmp_path: Path
+) -> None:
+    path = write(document(reason="a\ud800"))
+
+    with Store(tmp_path / "state") as store:
+        with pytest.raises(UsageError, match=r"no JSON report of a pause that c1-runner has written .*surrogates"):
+            receipts.adopt(path, store, TENANT)
+        assert store.runs() == []

@@ -1,6 +1,7 @@
 """Tenant, credentials and proxies, as a table of environments."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,13 @@ def origin(**environ: str) -> str:
         ({ID: "x@acme.conductor.one"}, "https://acme.conductor.one"),
         ({DOMAIN: "other.conductor.one"}, "https://other.conductor.one"),
         ({DOMAIN: " other.conductor.one "}, "https://other.conductor.one"),
-        ({DOMAIN: "other.conductor.one", URL: "https://third.c1eu.ai"}, "https://third.c1eu.ai"),
+        ({DOMAIN: "https://other.conductor.one/"}, "https://other.conductor.one"),
+        ({DOMAIN: "http://127.0.0.1:8080"}, "http://127.0.0.1:8080"),
+        ({DOMAIN: "other.conductor.one", URL: "https://other.conductor.one:8443"}, "https://other.conductor.one:8443"),
+        ({DOMAIN: "https://OTHER.conductor.one", URL: "other.conductor.one"}, "https://other.conductor.one"),
+        ({URL: "acme.conductor.one"}, "https://acme.conductor.one"),
+        ({URL: "ACME.conductor.one/"}, "https://acme.conductor.one"),
+        ({URL: "acme.conductor.one:8443"}, "https://acme.conductor.one:8443"),
         ({URL: "https://acme.conductor.one/"}, "https://acme.conductor.one"),
         ({URL: "HTTPS://ACME.conductor.one"}, "https://acme.conductor.one"),
         ({URL: "https://acme.conductor.one:8443"}, "https://acme.conductor.one:8443"),
@@ -60,7 +67,8 @@ def test_the_tenant_is_found(environ: dict[str, str], expected: str) -> None:
         ({ID: "x@/pcc"}, ID, "acme.conductor.one"),
         ({ID: "x@acme.conductor.one:8443/pcc"}, ID, "acme.conductor.one"),
         ({DOMAIN: "acme"}, DOMAIN, "acme.conductor.one, or acme.c1eu.ai"),
-        ({DOMAIN: "https://acme.conductor.one"}, DOMAIN, "such as acme.conductor.one"),
+        ({DOMAIN: "https://acme.conductor.one/path"}, DOMAIN, "scheme and host only"),
+        ({DOMAIN: "http://acme.conductor.one"}, DOMAIN, "https://acme.conductor.one"),
         ({DOMAIN: "acme.conductor.one/path"}, DOMAIN, "such as acme.conductor.one"),
         ({DOMAIN: "acme..one"}, DOMAIN, "such as acme.conductor.one"),
         ({DOMAIN: "-acme.one"}, DOMAIN, "such as acme.conductor.one"),
@@ -68,7 +76,7 @@ def test_the_tenant_is_found(environ: dict[str, str], expected: str) -> None:
         ({DOMAIN: ".".join(["abcdefgh"] * 40)}, DOMAIN, "such as acme.conductor.one"),
         ({DOMAIN: "аcme.conductor.one"}, DOMAIN, "such as acme.conductor.one"),  # noqa: RUF001 (a Cyrillic a)
         ({DOMAIN: "   "}, DOMAIN, "such as acme.conductor.one"),
-        ({URL: "acme.conductor.one"}, URL, "https://acme.conductor.one"),
+        ({URL: "acme"}, URL, "acme.conductor.one, or acme.c1eu.ai"),
         ({URL: "ftp://acme.conductor.one"}, URL, "https://acme.conductor.one"),
         ({URL: "https://"}, URL, "https://acme.conductor.one"),
         ({URL: "https://acme.conductor.one/api/v1"}, URL, "scheme and host only"),
@@ -93,6 +101,40 @@ def test_a_tenant_that_is_not_plain_is_refused_with_a_remedy(environ: dict[str, 
     assert remedy in str(refused.value)
     assert CANARY not in str(refused.value)
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "domain"),
+    [
+        ("https://third.c1eu.ai", "other.conductor.one"),
+        ("http://127.0.0.1:8080", "acme.conductor.one"),
+        ("acme.conductor.one", "https://acme.c1eu.ai"),
+    ],
+)
+def test_two_variables_that_name_different_hosts_are_refused_with_both_names(url: str, domain: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        from_environment(CLIENT | {URL: url, DOMAIN: domain})
+    assert re.match(f"{URL} names .* and {DOMAIN} names .* unset one of them", str(refused.value))
+
+
+@pytest.mark.parametrize("secret", [{}, {SECRET: CANARY}])
+def test_the_client_id_beside_an_access_token_says_where_the_tenant_is(secret: dict[str, str]) -> None:
+    settings = from_environment({TOKEN: CANARY, ID: CLIENT[ID], **secret})
+
+    assert (settings.origin, settings.credential) == ("https://acme.conductor.one", AccessToken(CANARY))
+
+
+def test_the_client_id_beside_an_access_token_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text(CLIENT[ID] + "\n")
+
+    assert from_environment({TOKEN: "t", f"{ID}_FILE": str(tmp_path / "id")}).host == "acme.conductor.one"
+
+
+def test_a_host_variable_goes_before_the_client_id() -> None:
+    environ = {TOKEN: "t", ID: CLIENT[ID], DOMAIN: "other.conductor.one"}
+
+    assert from_environment(environ).host == "other.conductor.one"
+    assert from_environment(environ | {DOMAIN: "", URL: "third.c1eu.ai"}).host == "third.c1eu.ai"
 
 
 def test_an_access_token_alone_does_not_say_where_the_tenant_is() -> None:

@@ -2,8 +2,11 @@
 
 import contextlib
 import math
+import sys
+import zoneinfo
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -174,6 +177,92 @@ def test_a_time_of_day_is_the_next_one_also_when_the_clocks_change() -> None:
     assert units.moment("05:00", "Europe/Berlin", before) - before == 7 * 3600
 
 
+def at(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()
+
+
+BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "now", "expected"),
+    [
+        pytest.param("02:30", BERLIN, "2026-10-25T01:00+02:00", "2026-10-25T02:30+02:00", id="before both"),
+        pytest.param("02:30", BERLIN, "2026-10-25T02:40+02:00", "2026-10-25T02:30+01:00", id="between both"),
+        pytest.param("02:30", BERLIN, "2026-10-25T02:10+01:00", "2026-10-25T02:30+01:00", id="in the second pass"),
+        pytest.param("02:30", BERLIN, "2026-10-25T02:30+01:00", "2026-10-26T02:30+01:00", id="after both"),
+        pytest.param("01:05", NEW_YORK, "2026-11-01T01:00-05:00", "2026-11-01T01:05-05:00", id="New York"),
+        pytest.param("01:50", LORD_HOWE, "2026-04-05T01:40+10:30", "2026-04-05T01:50+10:30", id="half an hour"),
+        pytest.param("05:00", BERLIN, "2026-10-25T02:30+02:00", "2026-10-25T05:00+01:00", id="later that night"),
+        pytest.param("02:30", BERLIN, "2026-03-28T21:00+01:00", "2026-03-29T03:30+02:00", id="what spring leaves out"),
+        pytest.param("02:30", BERLIN, "2026-03-29T01:59+01:00", "2026-03-29T03:30+02:00", id="right before the gap"),
+        pytest.param("02:30", BERLIN, "2026-03-29T03:00+02:00", "2026-03-30T02:30+02:00", id="right after the gap"),
+        pytest.param("2026-10-25T02:30", BERLIN, "2026-10-25T00:00+02:00", "2026-10-25T02:30+02:00", id="a date"),
+        pytest.param("2026-10-25T02:30", BERLIN, "2026-10-25T02:10+01:00", "2026-10-25T02:30+01:00", id="its second"),
+        pytest.param("2026-10-25T02:30", BERLIN, "2026-10-25T09:00+01:00", "2026-10-25T02:30+01:00", id="a date past"),
+        pytest.param(
+            "2026-03-29T02:30", BERLIN, "2026-03-01T00:00+01:00", "2026-03-29T03:30+02:00", id="a date left out"
+        ),
+    ],
+)
+def test_a_time_that_comes_twice_or_never_is_the_next_moment_of_that_name(
+    written: str, zone: str, now: str, expected: str
+) -> None:
+    assert units.moment(written, zone, at(now)) == at(expected)
+
+
+ZONES = [
+    *(BERLIN, NEW_YORK, LORD_HOWE, "America/St_Johns", "Africa/Casablanca", "Europe/Dublin", "America/Santiago"),
+    *("Asia/Kathmandu", "Pacific/Chatham", "Antarctica/Troll", "America/Nuuk", "UTC"),
+]
+CHANGES = [
+    "2026-03-08",
+    "2026-03-29",
+    "2026-04-05",
+    "2026-09-06",
+    "2026-09-27",
+    "2026-10-04",
+    "2026-10-25",
+    "2026-11-01",
+]
+
+
+@given(
+    st.sampled_from(ZONES), st.sampled_from(CHANGES), st.integers(-2 * 86_400, 2 * 86_400), st.integers(0, 24 * 60 - 1)
+)
+def test_a_time_of_day_is_the_first_minute_to_come_that_the_clocks_show(
+    zone: str, day: str, offset: int, minute: int
+) -> None:
+    now = at(f"{day}T03:00Z") + offset
+    clock = f"{minute // 60:02}:{minute % 60:02}"
+    found = units.moment(clock, zone, now)
+
+    def shows(moment: float) -> str:
+        return f"{datetime.fromtimestamp(moment, ZoneInfo(zone)):%H:%M}"
+
+    assert found > now
+    first = next(each for each in range(int(now) // 60 * 60 + 60, int(now) + 4 * 86_400, 60) if shows(each) == clock)
+    if found != first:  # only where the clocks pass it over before it comes
+        assert found < first
+        assert shows(found) != clock
+        left_out = (timedelta(minutes=minutes) for minutes in (30, 60, 120))
+        wall = datetime.fromtimestamp(found, ZoneInfo(zone)).replace(tzinfo=None)
+        assert clock in {f"{wall - each:%H:%M}" for each in left_out}
+
+
+def test_without_a_time_zone_database_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    zoneinfo.reset_tzpath(to=())
+    ZoneInfo.clear_cache()
+    monkeypatch.setitem(sys.modules, "tzdata", None)  # as if it were not installed
+    try:
+        with pytest.raises(ValueError, match=r"no time zone database here.*`pip install tzdata`.*with an offset$"):
+            units.moment("05:00", BERLIN, 0.0)
+        assert units.moment("05:00", "UTC", 0.0) == 5 * 3600
+        assert units.moment("2026-12-01T02:00+01:00", None, 0.0) == at("2026-12-01T02:00+01:00")
+    finally:
+        zoneinfo.reset_tzpath()
+
+
 @pytest.mark.parametrize(
     ("written", "zone", "words"),
     [
@@ -182,6 +271,8 @@ def test_a_time_of_day_is_the_next_one_also_when_the_clocks_change() -> None:
         ("tomorrow", None, "expected a moment such as"),
         ("25:00", "UTC", "expected a moment such as"),
         ("2026-02-30T02:00Z", None, "expected a moment such as"),
+        ("0001-01-01T00:00", "Asia/Kathmandu", "expected a moment such as"),
+        ("9999-12-31T23:59", "America/New_York", "expected a moment such as"),
         ("05:00", "Europe/Nowhere", "no time zone known here"),
         ("05:00", "../etc/passwd", "no time zone known here"),
     ],
