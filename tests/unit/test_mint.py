@@ -270,7 +270,9 @@ async def test_a_refusal_cannot_play_with_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(("ahead", "says"), [(213, "213 s ahead of"), (-213, "213 s behind"), (61, "61 s ahead of")])
-async def test_an_assertion_that_is_refused_by_the_tenants_clock_too_says_that_ours_is_wrong(ahead: float, says: str) -> None:
+async def test_an_assertion_that_is_refused_by_the_tenants_clock_too_says_that_ours_is_wrong(
+    ahead: float, says: str
+) -> None:
     reply = Reply(401, JSON | {"date": formatdate(wall(), usegmt=True)}, b'{"error": "invalid_client"}')
     with pytest.raises(AccessError, match=f"clock is {says}"):
         await minted(reply, secret=KEY, clock_ahead=ahead)
