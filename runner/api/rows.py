@@ -21,6 +21,13 @@ class Connectors(NamedTuple):
     more: bool  # whether another page follows
 
 
+class McpServer(NamedTuple):
+    """An MCP server as its own listing shows it; its id is the connector's."""
+
+    connector_id: str
+    name: str | None
+
+
 def app(row: Mapping[str, Any]) -> App:
     """One row of a listing of apps."""
     return App(_text(row, "id") or "", _text(row, "displayName"), bool(row.get("deletedAt")))
@@ -41,6 +48,24 @@ def connector(view: object, app_id: str) -> Connector | None:
         catalog_id=_text(row, "catalogId"),
         owners=tuple(filter(None, map(_clean, owners))) if isinstance(owners, list) else (),
     )
+
+
+def mcp_servers(document: Mapping[str, Any], app_id: str) -> list[McpServer] | None:
+    """One page of an app's MCP servers; None if it is no such page, or has a row that names no connector.
+
+    The contract has a flat `MCPServerView` in each row, whose `connectorId` is the connector's. A row of another
+    app is none of this one's. A page without a list says nothing, so it does not say that there are none.
+    """
+    if "list" not in document or not isinstance(listed := document["list"] or [], list):
+        return None
+    found = []
+    for row in listed:
+        connector_id = _text(row, "connectorId") or _text(row, "id") if isinstance(row, dict) else None
+        if connector_id is None:
+            return None
+        if _text(row, "appId") in (None, app_id):
+            found.append(McpServer(connector_id, _text(row, "displayName")))
+    return found
 
 
 def _state(row: Mapping[str, Any]) -> ConnectorState:
