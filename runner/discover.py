@@ -5,7 +5,7 @@ everything else. What is found is handed on at once: the first pause leaves as s
 """
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
 
 from runner.api.client import Client
@@ -53,7 +53,7 @@ class Discovery:
         mcp: McpServers | None = None,
     ) -> None:
         self.mcp = McpServers() if mcp is None and selector.needs_kinds else mcp  # None: nobody asks
-        self._only_mcp = selector.kind is ConnectorKind.MCP
+        self._selector = selector
         self._told = told
         self._through = 0
         self._rulings = rulings
@@ -137,42 +137,51 @@ class Discovery:
                 if self.mcp is None:
                     async for connector in listed:
                         await hand_on(connector)
-                else:  # asked for after the connectors: what is registered between the two is then no connector
-                    await self._with_kinds(app, [connector async for connector in listed], self.mcp, hand_on)
+                else:
+                    await self._with_kinds(app, listed, self.mcp, hand_on)
+        except ApiError as error:
+            self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {error}")
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:
             return
 
     async def _listed(self, app: App) -> AsyncGenerator[Connector, None]:
-        """The app's connectors, each once, as far as it can be listed."""
+        """The app's connectors, each once; raises `ApiError`."""
         seen: set[str] = set()
-        try:
-            async for page in self._client.connectors(app.app_id):
-                for connector in page.connectors:
-                    if connector.connector_id in seen:
-                        continue
-                    seen.add(connector.connector_id)
-                    if is_id(connector.connector_id):
-                        yield connector
-                    else:
-                        self._unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
-        except ApiError as error:
-            self._unlisted.append(f"{_words(app)}: {error}")
+        async for page in self._client.connectors(app.app_id):
+            for connector in page.connectors:
+                if connector.connector_id in seen:
+                    continue
+                seen.add(connector.connector_id)
+                if is_id(connector.connector_id):
+                    yield connector
+                else:
+                    self._unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
 
-    async def _with_kinds(self, app: App, listed: Collection[Connector], mcp: McpServers, hand_on: HandOn) -> None:
-        """Hand on what was listed, each with its kind, and MCP servers that were not, if they are wanted."""
+    async def _with_kinds(self, app: App, listed: AsyncIterator[Connector], mcp: McpServers, hand_on: HandOn) -> None:
+        """Hand on what is listed, each with its kind, and MCP servers that are not, if they are wanted; as `_listed`.
+
+        Their listing comes second: otherwise one that is registered between the two would be taken for none.
+        """
+        connectors: list[Connector] = []
+        failure: ApiError | None = None
+        try:
+            async for connector in listed:
+                connectors.append(connector)
+        except ApiError as error:
+            failure = error
         servers = await mcp.of(self._client, app.app_id)
-        rulings = {
-            await hand_on(connector._replace(kind=kind_of(servers, connector.connector_id))) for connector in listed
-        }
-        if servers is not None:
-            hidden = mcp.note(app, servers, {connector.connector_id for connector in listed})
-            for each in hidden if self._only_mcp else ():
-                await self._read_hidden(each, hand_on)
-        elif self._only_mcp or Ruling.UNDECIDED in rulings:
-            why = mcp.silent[app.app_id]
-            self._unlisted.append(f"{_words(app)}: it does not tell which connectors are MCP servers ({why})")
+        only_mcp = self._selector.kind is ConnectorKind.MCP and self._selector.wants_app(app.app_id, app.name)
+        rulings = {await hand_on(each._replace(kind=kind_of(servers, each.connector_id))) for each in connectors}
+        if servers is None and (only_mcp or Ruling.UNDECIDED in rulings):
+            why = f"it does not tell which connectors are MCP servers ({mcp.silent[app.app_id]})"
+            self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {why}")
+        if failure is not None:
+            raise failure
+        hidden = [] if servers is None else mcp.note(app, servers, connectors)
+        for each in hidden if only_mcp else ():
+            await self._read_hidden(each, hand_on)
 
     async def _read_hidden(self, hidden: Hidden, hand_on: HandOn) -> None:
         target = hidden.target
@@ -188,7 +197,3 @@ class Discovery:
             )
             return
         await hand_on(connector._replace(name=connector.name or target.name, kind=ConnectorKind.MCP))
-
-
-def _words(app: App) -> str:
-    return f"{app.name or app.app_id} ({app.app_id})"

@@ -5,13 +5,13 @@ of connectors shows them, too, is not published, and not every tenant has the li
 not known, and neither "no MCP server" nor none at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from runner.api.client import Client
 from runner.api.rows import App, McpServer
 from runner.errors import ApiError
-from runner.model import ConnectorKind, Target
+from runner.model import Connector, ConnectorKind, Target
 
 
 class Hidden(NamedTuple):
@@ -48,16 +48,17 @@ class McpServers:
         self.apps += 1
         return {server.connector_id: server for server in servers}
 
-    def note(self, app: App, servers: Mapping[str, McpServer], connector_ids: set[str]) -> list[Hidden]:
+    def note(self, app: App, servers: Mapping[str, McpServer], listed: Collection[Connector]) -> list[Hidden]:
         """Take note of an app whose connectors were listed to the end; returns its MCP servers that are not shown."""
-        self._pairs |= {(app.app_id, each) for each in servers}
+        known = {connector.connector_id for connector in listed}
         hidden = [
             Hidden(app.name, Target(app.app_id, server.connector_id, server.name))
             for server in servers.values()
-            if server.connector_id not in connector_ids
+            if server.connector_id not in known
         ]
         self.hidden += hidden
-        self.shown += len(servers) - len(hidden)
+        self.shown += sum(each.connector_id in servers and not each.state.deleted for each in listed)
+        self._pairs |= {(app.app_id, each) for each in servers}
         return hidden
 
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from runner.model import Connector, ConnectorState
 
+_NOTHING_SAID = object()
+
 
 class App(NamedTuple):
     """An app as the tenant lists it."""
@@ -56,10 +58,11 @@ def mcp_servers(document: Mapping[str, Any], app_id: str) -> list[McpServer] | N
     The contract has a flat `MCPServerView` in each row, whose `connectorId` is the connector's. A row of another
     app is none of this one's. A page without a list says nothing, so it does not say that there are none.
     """
-    if "list" not in document or not isinstance(listed := document["list"] or [], list):
+    listed = document.get("list", _NOTHING_SAID)
+    if listed is not None and not isinstance(listed, list):
         return None
     found = []
-    for row in listed:
+    for row in listed or ():
         connector_id = _text(row, "connectorId") or _text(row, "id") if isinstance(row, dict) else None
         if connector_id is None:
             return None

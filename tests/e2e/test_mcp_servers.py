@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from tests.e2e.contract_server import ContractServer, Pair, Request, Response, problem
-from tests.e2e.shell import Shell
+from tests.e2e.shell import COMMAND, Shell
+from tests.e2e.terminal import Terminal
 
 PLAIN, SERVER, OTHER, HIDDEN = ("app1", "con1"), ("app1", "mcp1"), ("app2", "con2"), ("app2", "mcp2")
 HEAD = "version: 1\noperation: pause\nreason: a test\n"
@@ -27,6 +28,7 @@ UNTOLD = {
     "a redirect": Response(302, b"", {"Location": "/login"}),
     "JSON of somebody else": Response(200, b'{"status":"ok"}'),
     "a list that is none": Response(200, b'{"list":{"mcp1":{}}}'),
+    "an empty object for a list": Response(200, b'{"list":{}}'),
     "a row without an id": Response(200, b'{"list":[{"displayName":"Server mcp1"}]}'),
     "a listing without an end": Response(200, b'{"list":[],"nextPageToken":"again"}'),
 }
@@ -316,3 +318,43 @@ def test_rows_of_another_app_are_none_of_this_one(shell: Shell, server: Contract
 
     assert kinds(listed.document)["app1/con1"] == "connector"
     assert kinds(listed.document)["app1/mcp1"] == "mcp"
+
+
+def test_what_a_listing_that_broke_off_did_not_show_is_not_called_hidden(shell: Shell, server: ContractServer) -> None:
+    refused = problem(400, 3, "no")
+    server.hook = lambda request: refused if request.path == "/api/v1/apps/app2/connectors" else None
+    planned = shell.run("plan", job(shell, ALL), "--partial", env=server.environment())
+
+    assert "MCP servers: 1 of the connectors listed" in planned.stdout
+    assert "does not show" not in planned.stdout
+
+
+def test_a_deleted_mcp_server_is_not_counted(shell: Shell, server: ContractServer) -> None:
+    def hook(request: Request) -> Response | None:
+        if request.path != "/api/v1/apps/app2/connectors":
+            return None
+        rows = [server.rows[pair].view(*pair) for pair in (OTHER, HIDDEN)]
+        rows[1]["connector"]["deletedAt"] = "2026-01-02T03:04:05Z"
+        return Response(body=json.dumps({"list": rows, "nextPageToken": ""}).encode())
+
+    server.hook = hook
+    planned = shell.run("plan", job(shell, ALL), env=server.environment())
+
+    assert "MCP servers: 1 of the connectors listed" in planned.stdout
+    assert "does not show" not in planned.stdout
+
+
+def test_the_question_before_everything_is_paused_says_how_many_mcp_servers_there_are(
+    shell: Shell, server: ContractServer
+) -> None:
+    server.hidden = {HIDDEN}
+    command = (str(COMMAND), "pause", "--all", "--reason", "x")
+    with Terminal(shell, *command, env=server.environment()) as terminal:
+        terminal.see("Type the tenant's name")
+        terminal.type("no\n")
+        code = terminal.finish()
+
+    assert (code, server.posts()) == (2, [])
+    assert "MCP servers: 1 of the connectors listed" in terminal.shown
+    assert "1 MCP server that the connector listing does not show" in terminal.shown
+    assert "(app2/mcp2)" in terminal.shown
