@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import NamedTuple
 
+import anyio
+
 from runner import __version__
 from runner.api.client import Client
 from runner.discover import Told
-from runner.errors import ExitCode
+from runner.errors import ExitCode, OutageError
 from runner.execute import decide
 from runner.kinds import McpServers
 from runner.model import Job, Outcome, Planned, Result
@@ -47,7 +49,7 @@ async def preview(
     What a rule leaves alone is `skipped`, with the rule; a target whose state cannot be read is `unknown`. With
     `kinds` the tenant is asked for its MCP servers even where the job does not go by that.
     Raises `UsageError` when the plan breaks a limit, `AccessError`, `OutageError` or `ApiError` when the
-    tenant cannot be asked.
+    tenant cannot be asked, or not within the job's deadline.
     """
     operation, stop, started_at = OPERATIONS[job.operation], Stop(), wall()
 
@@ -60,7 +62,13 @@ async def preview(
     ) as client:
         await client.sign_in()
         planner = Planner(job, client, stop, include_protected=include_protected, told=told, kinds=kinds)
-        targets = [judged(planned) for planned in await planner.look()]
+        found = None
+        with anyio.CancelScope(deadline=client.turns.ends_at):
+            found = await planner.look()
+        if found is None:
+            words = f"the deadline of {job.limits.deadline:g} s passed before the plan was known; nothing was sent"
+            raise OutageError(words)
+        targets = [judged(planned) for planned in found]
     run = _run(job, settings, client, targets, started_at, wall())
     if planner.unlisted:
         run = run._replace(stopped=f"not everything could be listed: {planner.unlisted}", whole=False)

@@ -163,8 +163,10 @@ def test_no_state_stays_nostate_of() -> None:
 def test_a_page_of_mcp_servers_is_flat_and_names_connectors() -> None:
     view = {"connectorId": "con1", "appId": "app1", "displayName": "GitHub tools", "serverType": "X", "new": None}
     page = {"list": [view, view | {"connectorId": "con2", "appId": "app2"}, {"id": "con3"}]}
+    first, third = rows.McpServer("con1", "GitHub tools"), rows.McpServer("con3", None)
 
-    assert rows.mcp_servers(page, "app1") == [rows.McpServer("con1", "GitHub tools"), rows.McpServer("con3", None)]
+    assert rows.mcp_servers(page, "app1") == [first, third]
+    assert rows.mcp_servers({"list": [{"mcpServer": view}]}, "app1") == [first]
     assert rows.mcp_servers({"list": None, "nextPageToken": ""}, "app1") == []
     assert rows.mcp_servers({"list": []}, "app1") == []
 
