@@ -12,8 +12,6 @@ from runner.stop import Stop
 
 Vet = Callable[[Planned], Planned]
 
-_NO_SUCH_APP = 404  # a definite answer: none of its connectors exist
-
 _FEW = 3
 """So few connectors that are left to find are read one by one rather than by listing on."""
 
@@ -78,7 +76,7 @@ async def _read_app(app: _App, client: Client, put: Put[Planned], stop: Stop) ->
                     name = connector.name or planned.connector_name
                     await put(planned._replace(connector_name=name, before=connector.state))
         except ApiError as error:
-            unread = None if error.verdict.status == _NO_SUCH_APP else str(error)
+            unread = None if error.verdict.missing else str(error)  # no such app: none of its connectors exist
         # What the listing does not show is for the tenant to say: the request itself gets a definite answer.
         for planned in wanted.values():
             await put(planned._replace(unread=unread))
@@ -118,6 +116,6 @@ async def _find_one(client: Client, target: Target) -> Connector | None:
     try:
         return await client.connector(target)
     except ApiError as error:
-        if error.verdict.status == 404:
+        if error.verdict.missing:
             return None
         raise

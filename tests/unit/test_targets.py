@@ -173,3 +173,24 @@ async def test_a_list_of_wrong_ids_is_not_looked_for_one_by_one() -> None:
 
     assert len(got) == 500
     assert len(listings(server)) == 11
+
+
+@pytest.mark.parametrize("body", [b"default backend - 404", b"{}"], ids=["text", "JSON of somebody else"])
+async def test_a_gateways_404_is_no_evidence_that_an_app_or_a_connector_is_missing(body: bytes) -> None:
+    targets, settings = plan(("app1", "con1")), AccessToken("t1")
+    for answers in ([reply(404, body)], [reply(200, b'{"list":null}'), reply(404, body)]):
+        async with wire(*answers) as tenant, client_of(Settings(tenant.url, settings), Stop()) as client:
+            [got] = await handed_over(with_state(targets, client, concurrency=4, stop=Stop()))
+
+        assert got.before is None
+        assert "HTTP 404" in (got.unread or "")
+
+
+async def test_c1s_own_404_says_that_an_app_or_a_connector_is_missing() -> None:
+    own = reply(404, b'{"code":5,"message":"not found","details":[]}')
+    targets, settings = plan(("app1", "con1")), AccessToken("t1")
+    for answers in ([own], [reply(200, b'{"list":null}'), own]):
+        async with wire(*answers) as tenant, client_of(Settings(tenant.url, settings), Stop()) as client:
+            [got] = await handed_over(with_state(targets, client, concurrency=4, stop=Stop()))
+
+        assert (got.before, got.unread) == (None, None)
