@@ -240,6 +240,8 @@ def _check(stop: Stop, discovery: Discovery, *, partial: bool) -> None:
         raise OutageError(f"{words}\nwith --partial the rest is shown without it")
     if discovery.unlisted:
         click.echo(f"c1-runner: partial: not everything could be listed: {discovery.unlisted}", err=True)
+    if not discovery.apps:
+        click.echo("c1-runner: the tenant lists no apps: does this credential see any?", err=True)
     for line in discovery.unknown():
         log.warning("%s", line)
 

@@ -219,3 +219,14 @@ def test_init_of_a_tenant_without_connectors_writes_nothing_that_is_no_job(shell
     else:
         assert done.code == 6
         assert not shell.path("freeze.yaml").exists()
+
+
+def test_a_tenant_that_lists_no_apps_is_not_taken_for_an_empty_one_in_silence(
+    shell: Shell, server: ContractServer
+) -> None:
+    nothing = Response(body=b'{"list":null,"nextPageToken":""}')
+    server.hook = lambda request: nothing if request.path == "/api/v1/apps" else None
+    done = shell.run("connectors", "--format", "json", env=server.environment())
+
+    assert (done.code, done.document) == (0, [])
+    assert "the tenant lists no apps: does this credential see any?" in done.stderr
