@@ -5,12 +5,14 @@ everything else. What is found is handed on at once: the first pause leaves as s
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import aclosing
 
 from runner.api.client import Client
 from runner.api.rows import App
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import Connector, Planned, is_id
+from runner.kinds import Hidden, McpServers, kind_of
+from runner.model import Connector, ConnectorKind, Planned, is_id
 from runner.pool import Feed, Put, work_through
 from runner.selection import Census, Judgement, Ruling, Selector
 from runner.stop import Stop
@@ -27,9 +29,15 @@ Found = Callable[[App, Connector, Judgement], Planned | None]
 """Told of every connector and what the selection says of it; what it returns goes to the pool."""
 
 
+HandOn = Callable[[Connector], Awaitable[Ruling]]
+"""Counts and judges a connector, and gives it to whoever wants it."""
+
+
 class Discovery:
     """One listing of a tenant: the connectors of the apps of which the selection says one of `rulings`.
 
+    With `mcp`, or where the selection goes by kind, each of these apps is asked for its MCP servers, too. One that
+    the listing of connectors does not show is read by itself if the selection is of MCP servers, else only counted.
     `whole` says whether the listing came to its end; even then something may be `unlisted`.
     """
 
@@ -42,7 +50,10 @@ class Discovery:
         concurrency: int,
         rulings: Collection[Ruling] = (Ruling.SELECTED,),
         told: Told | None = None,
+        mcp: McpServers | None = None,
     ) -> None:
+        self.mcp = McpServers() if mcp is None and selector.needs_kinds else mcp  # None: nobody asks
+        self._selector = selector
         self._told = told
         self._through = 0
         self._rulings = rulings
@@ -112,23 +123,77 @@ class Discovery:
         if not is_id(app.app_id):
             self._unlisted.append(f"app {app.name!r}, whose id {app.app_id[:80]!r} is none")
             return
-        seen: set[str] = set()
+
+        async def hand_on(connector: Connector) -> Ruling:
+            self.connectors += not connector.state.deleted
+            judgement = self._census.connector(app.app_id, app.name, connector)
+            planned = found(app, connector, judgement)
+            if planned is not None:
+                await put(planned)
+            return judgement.ruling
+
         try:
-            async for page in self._client.connectors(app.app_id):
-                for connector in page.connectors:
-                    if connector.connector_id in seen:
-                        continue
-                    seen.add(connector.connector_id)
-                    if not is_id(connector.connector_id):
-                        self._unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
-                        continue
-                    self.connectors += not connector.state.deleted
-                    planned = found(app, connector, self._census.connector(app.app_id, app.name, connector))
-                    if planned is not None:
-                        await put(planned)
+            async with aclosing(self._listed(app)) as listed:
+                if self.mcp is None:
+                    async for connector in listed:
+                        await hand_on(connector)
+                else:
+                    await self._with_kinds(app, listed, self.mcp, hand_on)
         except ApiError as error:
             self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {error}")
         except AccessError as error:
             self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:
             return
+
+    async def _listed(self, app: App) -> AsyncGenerator[Connector, None]:
+        """The app's connectors, each once; raises `ApiError`."""
+        seen: set[str] = set()
+        async for page in self._client.connectors(app.app_id):
+            for connector in page.connectors:
+                if connector.connector_id in seen:
+                    continue
+                seen.add(connector.connector_id)
+                if is_id(connector.connector_id):
+                    yield connector
+                else:
+                    self._unlisted.append(f"{app.name} ({app.app_id}): {connector.connector_id[:80]!r} is no id")
+
+    async def _with_kinds(self, app: App, listed: AsyncIterator[Connector], mcp: McpServers, hand_on: HandOn) -> None:
+        """Hand on what is listed, each with its kind, and MCP servers that are not, if they are wanted; as `_listed`.
+
+        Their listing comes second: otherwise one that is registered between the two would be taken for none.
+        """
+        connectors: list[Connector] = []
+        failure: ApiError | None = None
+        try:
+            async for connector in listed:
+                connectors.append(connector)
+        except ApiError as error:
+            failure = error
+        servers = await mcp.of(self._client, app.app_id)
+        only_mcp = self._selector.kind is ConnectorKind.MCP and self._selector.wants_app(app.app_id, app.name)
+        rulings = {await hand_on(each._replace(kind=kind_of(servers, each.connector_id))) for each in connectors}
+        if servers is None and (only_mcp or Ruling.UNDECIDED in rulings):
+            why = f"it does not tell which connectors are MCP servers ({mcp.silent[app.app_id]})"
+            self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {why}")
+        if failure is not None:
+            raise failure
+        hidden = [] if servers is None else mcp.note(app, servers, connectors)
+        for each in hidden if only_mcp else ():
+            await self._read_hidden(each, hand_on)
+
+    async def _read_hidden(self, hidden: Hidden, hand_on: HandOn) -> None:
+        target = hidden.target
+        try:
+            if not is_id(target.connector_id):
+                raise ValueError("that is no id")
+            connector = await self._client.connector(target)
+            if connector.connector_id != target.connector_id:
+                raise ValueError(f"the answer is about {connector.connector_id[:80]!r}")
+        except (ApiError, ValueError) as error:
+            self._unlisted.append(
+                f"{hidden.app_name} ({target.app_id}): MCP server {target.connector_id[:80]!r}: {error}"
+            )
+            return
+        await hand_on(connector._replace(name=connector.name or target.name, kind=ConnectorKind.MCP))

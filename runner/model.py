@@ -65,6 +65,13 @@ STAYS = "stays paused for run "
 """How the detail of a target begins that an undo has left to another run, which still wants it paused."""
 
 
+class ConnectorKind(StrEnum):
+    """What a connector is; the values are the words of the job file and of listings."""
+
+    CONNECTOR = "connector"  # anything but an MCP server
+    MCP = "mcp"  # an MCP server, which C1 keeps as a connector of its app
+
+
 class Target(NamedTuple):
     """One connector of one app; the pair is the key, a connector id alone is not unique."""
 
@@ -85,6 +92,7 @@ class Connector(NamedTuple):
     state: ConnectorState
     catalog_id: str | None = None
     owners: tuple[str, ...] = ()
+    kind: ConnectorKind | None = None  # None where nobody asked, or the tenant does not tell
 
 
 class Verdict(NamedTuple):
@@ -117,6 +125,7 @@ class Selection:
     catalog_ids: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
+    kind: ConnectorKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ class Exclusion:
     app: str | None = None
     connector: str | None = None
     target: Target | None = None
+    kind: ConnectorKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,19 @@ anything is sent: a limit on its size, its share of the tenant, waves, or a name
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import NoReturn
 
 from runner.api.client import Client
-from runner.api.rows import App
+from runner.api.rows import App, McpServer
 from runner.conduct import Conduct, Wave
 from runner.discover import Discovery, Told
-from runner.errors import AccessError, ApiError, ExitCode, OutageError, UsageError
+from runner.errors import AccessError, ApiError, ExitCode, OutageError, StoppingError, UsageError
+from runner.kinds import McpServers, kind_of
 from runner.model import Connector, Job, Planned, Target
 from runner.policy import Share
-from runner.pool import Feed, Put
+from runner.pool import Feed, Put, work_through
 from runner.selection import Judgement, Ruling, Selector
 from runner.stop import Stop
 from runner.targets import as_listed, with_state
@@ -26,9 +27,17 @@ class Planner:
     """Finds a job's targets. `survey` first, then `waves`."""
 
     def __init__(
-        self, job: Job, client: Client, stop: Stop, *, include_protected: bool = False, told: Told | None = None
+        self,
+        job: Job,
+        client: Client,
+        stop: Stop,
+        *,
+        include_protected: bool = False,
+        told: Told | None = None,
+        kinds: bool = False,
     ) -> None:
         self._told = told
+        self._kinds = kinds  # whether to ask for MCP servers although the job does not
         self._job = job
         self._client = client
         self._stop = stop
@@ -39,6 +48,7 @@ class Planner:
         ]
         self._named = frozenset(target[:2] for target in job.targets)
         self._app_names: dict[str, str] = {}
+        self._mcp_of: dict[str, Mapping[str, McpServer] | None] = {}  # of the pairs' apps, where a rule goes by kind
 
     @property
     def apps(self) -> int:
@@ -49,6 +59,11 @@ class Planner:
     def connectors(self) -> int:
         """How many connectors the tenant has, as far as they were listed."""
         return self._discovery.connectors
+
+    @property
+    def mcp(self) -> McpServers | None:
+        """What was found of the tenant's MCP servers; None if nobody asked, or nothing was listed."""
+        return self._discovery.mcp if self._lists_tenant else None
 
     @property
     def ended(self) -> bool:
@@ -71,8 +86,8 @@ class Planner:
         Raises `UsageError` when the plan breaks a limit or a name in it is ambiguous, `AccessError` and
         `OutageError` when the tenant cannot be listed whole.
         """
-        await self._read_app_names()
-        if self._job.select is None and not self._counts_tenant:
+        await self._read_for_rules()
+        if not self._lists_tenant:
             self._check_size(len(self._pairs))
             return None
         if not self._whole_plan_first():
@@ -89,10 +104,10 @@ class Planner:
         async def keep(planned: Planned) -> None:
             named.append(planned)
 
-        await self._read_app_names()
+        await self._read_for_rules()
         concurrency = self._job.limits.concurrency
         await with_state(self._pairs, self._client, concurrency=concurrency, stop=self._stop, vet=self._vet)(keep)
-        found = await self._list((Ruling.SELECTED, Ruling.EXCLUDED, Ruling.PROTECTED))
+        found = await self._list((Ruling.SELECTED, Ruling.EXCLUDED, Ruling.PROTECTED, Ruling.UNDECIDED))
         self._check_size(len(self._pairs) + sum(planned.skip is None for planned in found))
         named.sort(key=lambda planned: planned.seq)
         return [planned._replace(seq=seq) for seq, planned in enumerate([*named, *found])]
@@ -107,6 +122,10 @@ class Planner:
         return [Wave(self._feed(part), len(part)) for part in in_waves(known, self._job.waves)]
 
     @property
+    def _lists_tenant(self) -> bool:
+        return self._job.select is not None or self._counts_tenant
+
+    @property
     def _counts_tenant(self) -> bool:
         """Whether a limit is a share of all that the tenant has, so that all of it must be listed."""
         limit = self._job.limits.max_targets
@@ -117,7 +136,13 @@ class Planner:
         of_the_plan = limits.max_targets is not None or (
             limits.max_failures is not None and limits.max_failures.percent
         )
-        return of_the_plan or bool(self._job.waves) or self._counts_tenant or self._selector.needs_whole_listing
+        return (
+            of_the_plan
+            or bool(self._job.waves)
+            or self._counts_tenant
+            or self._selector.needs_whole_listing
+            or self._selector.needs_kinds
+        )
 
     async def _list(self, rulings: Collection[Ruling]) -> list[Planned]:
         """What the selection takes of a whole listing, and what a rule leaves alone; raises as `survey`."""
@@ -129,7 +154,7 @@ class Planner:
                 skip = None if judgement.selected else f"left alone, {judgement}"
                 found.append(_planned(app, connector)._replace(skip=skip))
 
-        if self._job.select is not None or self._counts_tenant:
+        if self._lists_tenant:
             self._discovery = self._listing(tuple(Ruling) if self._counts_tenant else rulings)
             await self._discovery.feed(keep, alone=True)(_nowhere)
         self._check_listing()
@@ -138,7 +163,13 @@ class Planner:
     def _listing(self, rulings: Collection[Ruling]) -> Discovery:
         concurrency = self._job.limits.concurrency
         return Discovery(
-            self._selector, self._client, self._stop, concurrency=concurrency, rulings=rulings, told=self._told
+            self._selector,
+            self._client,
+            self._stop,
+            concurrency=concurrency,
+            rulings=rulings,
+            told=self._told,
+            mcp=McpServers() if self._kinds else None,
         )
 
     def _pairs_and_stream(self, conduct: Conduct) -> Feed[Planned]:
@@ -186,14 +217,47 @@ class Planner:
         connector = None
         if planned.before is not None:
             connector = Connector(target.app_id, target.connector_id, planned.connector_name, planned.before)
-        judgement = self._selector.for_pair(target, app_name, connector)
+        servers = self._mcp_of.get(target.app_id)
+        judgement = self._selector.for_pair(target, app_name, connector, kind_of(servers, target.connector_id))
         left_alone = judgement.ruling not in (Ruling.SELECTED, Ruling.DELETED)
         return planned._replace(app_name=app_name, skip=f"left alone, {judgement}" if left_alone else None)
 
+    async def _read_for_rules(self) -> None:
+        """What rules go by: without names and kinds a rule could not protect what it means."""
+        if self._pairs and self._selector.needs_names:
+            await self._read_app_names()
+        if self._pairs and self._selector.rules_by_kind:
+            await self._read_kinds()
+
+    async def _read_kinds(self) -> None:
+        """The MCP servers of the pairs' apps; raises `OutageError` where one does not tell, unless that will do."""
+        mcp = McpServers()
+
+        async def apps(put: Put[str]) -> None:
+            for app_id in dict.fromkeys(planned.target.app_id for planned in self._pairs):
+                await put(app_id)
+
+        async def read(app_id: str) -> None:
+            try:
+                self._mcp_of[app_id] = await mcp.of(self._client, app_id)
+            except AccessError as error:
+                self._stop.request(str(error), ExitCode.ACCESS)
+            except StoppingError:
+                return
+
+        await work_through(apps, read, workers=self._job.limits.concurrency, stop=self._stop)
+        if self._stop.reason is not None:
+            _give_up(self._stop)
+        if mcp.silent and not self._job.partial:
+            app_id, why = next(iter(mcp.silent.items()))
+            more = f", and {len(mcp.silent) - 1} more" if len(mcp.silent) > 1 else ""
+            raise OutageError(
+                f"app {app_id}{more}: the tenant does not tell which connectors are MCP servers, and a rule goes by "
+                f"that, nothing was sent: {why}\nwith --partial they are left alone"
+            )
+
     async def _read_app_names(self) -> None:
-        """Names that rules go by: without them a rule could not protect what it names."""
-        if not self._pairs or not self._selector.needs_names:
-            return
+        """The names of the tenant's apps; raises `OutageError`."""
         try:
             async with aclosing(self._client.apps()) as pages:
                 async for page in pages:

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import NamedTuple
 
+import anyio
+
 from runner import __version__
 from runner.api.client import Client
 from runner.decide import Leave, decide
 from runner.discover import Told
-from runner.errors import ExitCode
+from runner.errors import ExitCode, OutageError
+from runner.kinds import McpServers
 from runner.model import Job, Outcome, Planned, Result
 from runner.operations import OPERATIONS
 from runner.planning import Planner
@@ -28,6 +31,7 @@ class Preview(NamedTuple):
     targets: list[TargetRecord]
     apps: int  # of the tenant, as far as they were listed
     connectors: int
+    mcp: McpServers | None = None  # what was found of its MCP servers, if anybody asked
 
 
 async def preview(
@@ -37,13 +41,15 @@ async def preview(
     include_anomalies: bool = False,
     include_protected: bool = False,
     told: Told | None = None,
+    kinds: bool = False,
     wall: Callable[[], float] = time.time,
 ) -> Preview:
     """Each target of `job`, in plan order, with the outcome that its state lets expect.
 
-    What a rule leaves alone is `skipped`, with the rule; a target whose state cannot be read is `unknown`.
+    What a rule leaves alone is `skipped`, with the rule; a target whose state cannot be read is `unknown`. With
+    `kinds` the tenant is asked for its MCP servers even where the job does not go by that.
     Raises `UsageError` when the plan breaks a limit, `AccessError`, `OutageError` or `ApiError` when the
-    tenant cannot be asked.
+    tenant cannot be asked, or not within the job's deadline.
     """
     operation, stop, started_at = OPERATIONS[job.operation], Stop(), wall()
 
@@ -55,12 +61,18 @@ async def preview(
         settings, stop=stop, limits=job.limits, retry=job.retry, timeouts=job.timeouts, wall=wall
     ) as client:
         await client.sign_in()
-        planner = Planner(job, client, stop, include_protected=include_protected, told=told)
-        targets = [judged(planned) for planned in await planner.look()]
+        planner = Planner(job, client, stop, include_protected=include_protected, told=told, kinds=kinds)
+        found = None
+        with anyio.CancelScope(deadline=client.turns.ends_at):
+            found = await planner.look()
+        if found is None:
+            words = f"the deadline of {job.limits.deadline:g} s passed before the plan was known; nothing was sent"
+            raise OutageError(words)
+        targets = [judged(planned) for planned in found]
     run = _run(job, settings, client, targets, started_at, wall())
     if planner.unlisted:
         run = run._replace(stopped=f"not everything could be listed: {planner.unlisted}", whole=False)
-    return Preview(run, targets, planner.apps, planner.connectors)
+    return Preview(run, targets, planner.apps, planner.connectors, planner.mcp)
 
 
 def _expected(planned: Planned, change: str) -> Result:

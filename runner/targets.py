@@ -12,10 +12,11 @@ from runner.stop import Stop
 
 Vet = Callable[[Planned], Planned]
 
-_NO_SUCH_APP = 404  # a definite answer: none of its connectors exist
-
 _FEW = 3
 """So few connectors that are left to find are read one by one rather than by listing on."""
+
+_MISSES = 10
+"""So many in a row that do not exist, and the rest of what a listing does not show is not looked for."""
 
 
 class _App(NamedTuple):
@@ -75,7 +76,7 @@ async def _read_app(app: _App, client: Client, put: Put[Planned], stop: Stop) ->
                     name = connector.name or planned.connector_name
                     await put(planned._replace(connector_name=name, before=connector.state))
         except ApiError as error:
-            unread = None if error.verdict.status == _NO_SUCH_APP else str(error)
+            unread = None if error.verdict.missing else str(error)  # no such app: none of its connectors exist
         # What the listing does not show is for the tenant to say: the request itself gets a definite answer.
         for planned in wanted.values():
             await put(planned._replace(unread=unread))
@@ -89,7 +90,8 @@ async def find(client: Client, app_id: str, connector_ids: set[str]) -> AsyncGen
     """Those of an app's connectors that are asked for and exist, with as few requests as it takes.
 
     Raises `ApiError`. The listing stops when all are found; a few that are left over after a page are read
-    one by one, which is cheaper than the rest of a large app.
+    one by one, which is cheaper than the rest of a large app. So is what the whole listing does not show: that is
+    no evidence, for whether it shows MCP servers is not published.
     """
     missing = set(connector_ids)
     async with aclosing(client.connectors(app_id)) as pages:
@@ -98,20 +100,22 @@ async def find(client: Client, app_id: str, connector_ids: set[str]) -> AsyncGen
                 if connector.connector_id in missing:
                     missing.discard(connector.connector_id)
                     yield connector
-            if not page.more:
-                return
-            if len(missing) <= _FEW:
+            if len(missing) <= _FEW or not page.more:
                 break
-    for connector_id in missing:
+    misses = 0
+    for connector_id in sorted(missing):
         found = await _find_one(client, Target(app_id, connector_id))
+        misses = 0 if found is not None else misses + 1
         if found is not None:
             yield found
+        elif misses == _MISSES:
+            return
 
 
 async def _find_one(client: Client, target: Target) -> Connector | None:
     try:
         return await client.connector(target)
     except ApiError as error:
-        if error.verdict.status == 404:
+        if error.verdict.missing:
             return None
         raise

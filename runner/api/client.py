@@ -40,12 +40,17 @@ _REPLAYS = 2
 """How often one request is repeated with another token before its 401 is final for it."""
 
 
+_BARREN_PAGES = 3
+"""So many pages of MCP servers in a row without a new one, and more announced: such a listing has no end."""
+
+
 class _Request(NamedTuple):
     method: str
     url: URL
     body: bytes | None = None
     limit: int = REPLY_BYTES
     sending: Callable[[], None] | None = None
+    optional: bool = False  # not every tenant has it: what answers otherwise is no sign of an outage
 
 
 class Client:
@@ -173,9 +178,9 @@ class Client:
             document = await self._read(url, check)
         return document
 
-    async def _read(self, url: URL, check: Callable[[JsonObject], None]) -> JsonObject:
+    async def _read(self, url: URL, check: Callable[[JsonObject], None], *, optional: bool = False) -> JsonObject:
         """A GET's JSON object, with retries; raises `ApiError`, also what `check` has against it."""
-        request = _Request("GET", url, limit=PAGE_BYTES)
+        request = _Request("GET", url, limit=PAGE_BYTES, optional=optional)
         tally = Tally()
 
         async def once() -> JsonObject:
@@ -259,6 +264,8 @@ class Client:
             self._tokens.unjudged(token)
             raise
         verdict = classify_reply(reply, self._wall())
+        if request.optional and (verdict.alien or verdict.status == 500):
+            verdict = verdict._replace(attempt=AttemptClass.REFUSED, retryable=False)
         if log.isEnabledFor(logging.DEBUG):
             seconds = self.turns.now() - sent_at
             log.debug("%s %s -> %s in %.3f s", request.method, request.url.path, reply.status, seconds)
@@ -313,6 +320,28 @@ class Client:
 
     def _url(self, path: str) -> URL:
         return self._root.with_path(self._root.raw_path + path, encoded=True)
+
+    async def mcp_servers(self, app_id: str) -> list[rows.McpServer]:
+        """All of an app's MCP servers; raises `ApiError` where the tenant does not tell them whole.
+
+        Not every tenant has this listing (404, 501), not every role may see it (403), and what is none of C1's
+        answers is no answer: none of that says that there are no MCP servers. Source: MCPServerService.List.
+        """
+        url, token, barren = self._url(f"/apps/{_checked(app_id)}/mcp_servers"), "", 0
+        found: dict[str, rows.McpServer] = {}
+        while barren < _BARREN_PAGES:
+            query = {"page_size": str(PAGE_SIZE)} | ({"page_token": token} if token else {})
+            document = await self._read(url.with_query(query), lambda _: None, optional=True)
+            page = rows.mcp_servers(document, app_id)
+            if page is None:
+                raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the answer is no listing of MCP servers", 200))
+            before = len(found)
+            found |= {server.connector_id: server for server in page}
+            barren = 0 if len(found) > before else barren + 1
+            token = str(document.get("nextPageToken") or "")
+            if not token:
+                return list(found.values())
+        raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the listing goes round in circles", 200))
 
 
 def _checked(segment: str) -> str:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from runner.model import Connector, ConnectorState
 
+_NOTHING_SAID = object()
+
 
 class App(NamedTuple):
     """An app as the tenant lists it."""
@@ -19,6 +21,13 @@ class Connectors(NamedTuple):
 
     connectors: list[Connector]
     more: bool  # whether another page follows
+
+
+class McpServer(NamedTuple):
+    """An MCP server as its own listing shows it; its id is the connector's."""
+
+    connector_id: str
+    name: str | None
 
 
 def app(row: Mapping[str, Any]) -> App:
@@ -41,6 +50,27 @@ def connector(view: object, app_id: str) -> Connector | None:
         catalog_id=_text(row, "catalogId"),
         owners=tuple(filter(None, map(_clean, owners))) if isinstance(owners, list) else (),
     )
+
+
+def mcp_servers(document: Mapping[str, Any], app_id: str) -> list[McpServer] | None:
+    """One page of an app's MCP servers; None if it is no such page, or has a row that names no connector.
+
+    The contract has a flat `MCPServerView` in each row, whose `connectorId` is the connector's; one in an envelope,
+    as connectors come, is understood, too. A row of another app is none of this one's. A page without a list says
+    nothing, so it does not say that there are none.
+    """
+    listed = document.get("list", _NOTHING_SAID)
+    if listed is not None and not isinstance(listed, list):
+        return None
+    found = []
+    for row in listed or ():
+        view = _object(row, "mcpServer") or (row if isinstance(row, dict) else {})
+        connector_id = _text(view, "connectorId") or _text(view, "id")
+        if connector_id is None:
+            return None
+        if _text(view, "appId") in (None, app_id):
+            found.append(McpServer(connector_id, _text(view, "displayName")))
+    return found
 
 
 def _state(row: Mapping[str, Any]) -> ConnectorState:

@@ -12,6 +12,7 @@ from runner import report
 from runner.cli import logs, state
 from runner.cli.account import Hints, account
 from runner.cli.listing import Listing
+from runner.cli.mcp_text import mcp_lines
 from runner.cli.options import Manner
 from runner.cli.plan_text import plan_text
 from runner.cli.process import allow_connections, spare_the_collector
@@ -89,6 +90,7 @@ def look_ahead(job: Job, manner: Manner, *, sandbox: bool = False, faults: str |
                 include_anomalies=manner.include_anomalies,
                 include_protected=manner.include_protected,
                 told=None if manner.quiet else listing,
+                kinds=True,
             )
 
     try:
@@ -107,3 +109,6 @@ def show_plan(shown: Preview, output_format: str, command: str) -> None:
         click.echo(plan_text(shown, command), nl=False)
     else:
         report.render(output_format, shown.run, shown.targets, sys.stdout)
+        if shown.mcp is not None and shown.mcp.hidden:
+            for line in mcp_lines(shown.mcp):
+                click.echo(f"c1-runner: {line}", err=True)

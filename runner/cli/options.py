@@ -12,7 +12,7 @@ import click
 
 from runner import paths, policy, report, units
 from runner.jobfile import texts
-from runner.model import Exclusion, Job, Outcome, Target, Window, is_id
+from runner.model import ConnectorKind, Exclusion, Job, Outcome, Target, Window, is_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -52,6 +52,10 @@ GIVEN_FILE = Unit("path", paths.expanded_text)
 
 PATTERN = Unit("pattern", texts.pattern)
 """An id, a name, a glob or a /regular expression/, as in a job file."""
+
+
+KIND = click.Choice([kind.value for kind in ConnectorKind])
+"""What a connector is."""
 
 
 class Outcomes(click.ParamType[tuple[Outcome, ...]]):
@@ -159,6 +163,8 @@ _CHOICE = (
                  help="Do not read the state afterwards: a change rests on the tenant's word."),
     _option("--exclude", multiple=True, metavar="PATTERN", type=PATTERN,
                  help="Leave alone: a glob on app or connector names, an id, or APP/CONNECTOR. Repeatable."),
+    _option("--exclude-kind", type=KIND,
+                 help="Leave alone what is of this kind: mcp, the MCP servers, or connector, all others."),
     partial,
 )  # fmt: skip
 
@@ -175,6 +181,7 @@ class Overrides(NamedTuple):
     reason: str | None = None
     reports: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    exclude_kind: str | None = None
     partial: bool = False
 
     def apply(self, job: Job) -> Job:
@@ -191,8 +198,13 @@ class Overrides(NamedTuple):
             partial=job.partial or self.partial,
             reason=self.reason or job.reason,
             reports=self.reports or job.reports,
-            exclude=job.exclude + tuple(itertools.chain.from_iterable(map(_exclusions, self.exclude))),
+            exclude=(*job.exclude, *itertools.chain.from_iterable(map(_exclusions, self.exclude)), *self._kinds),
         )
+
+    @property
+    def _kinds(self) -> tuple[Exclusion, ...]:
+        """An option of its own: any text of `--exclude` could be a name."""
+        return () if self.exclude_kind is None else (Exclusion(kind=ConnectorKind(self.exclude_kind)),)
 
 
 def _exclusions(text: str) -> tuple[Exclusion, ...]:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from runner.cli.mcp_text import mcp_lines
+from runner.kinds import McpServers
 from runner.model import OperationName, Outcome
 from runner.operations import OPERATIONS
 from runner.preview import Preview
@@ -36,6 +38,8 @@ def _lines(preview: Preview, command: str | None, listed: int) -> Iterator[str]:
         yield f"Partial: {plain(run.stopped)}."
     requests = f"{run.requests} request{'' if run.requests == 1 else 's'}"
     yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {requests}, all of them reads"
+    if preview.mcp is not None:
+        yield from mcp_lines(preview.mcp)
     yield ""
     words = {
         Outcome.CHANGED: f"would be {operation.would_be}",
@@ -49,7 +53,7 @@ def _lines(preview: Preview, command: str | None, listed: int) -> Iterator[str]:
     for target in preview.targets:
         shown[target.outcome] += 1
         if shown[target.outcome] <= listed:
-            yield f"  {words[target.outcome]:<{width}}  {_who(target)}{_why(target)}"
+            yield f"  {words[target.outcome]:<{width}}  {_who(target, preview.mcp)}{_why(target)}"
     for outcome, count in shown.items():
         if count > listed:
             rest = "" if command is None else "; --format json shows them all"
@@ -60,9 +64,10 @@ def _lines(preview: Preview, command: str | None, listed: int) -> Iterator[str]:
         yield f"  {command}"
 
 
-def _who(target: TargetRecord) -> str:
+def _who(target: TargetRecord, mcp: McpServers | None) -> str:
     names = [shortened(name, 60) for name in (target.app_name, target.connector_name) if name]
-    return f"{' / '.join(names)}  ({target.target})" if names else str(target.target)
+    kind = ", MCP server" if mcp is not None and mcp.has(target.target) else ""
+    return f"{' / '.join(names)}  ({target.target}{kind})" if names else f"{target.target}{kind}"
 
 
 def _why(target: TargetRecord) -> str:

@@ -19,12 +19,14 @@ from runner.api.client import Client
 from runner.api.rows import App
 from runner.cli import logs, options, state
 from runner.cli.listing import Listing
+from runner.cli.mcp_text import mcp_lines
 from runner.cli.notices import say_what_ended_abruptly
 from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
-from runner.model import Connector, ConnectorState, Job, OperationName, PauseKind, Planned, Selection
+from runner.kinds import McpServers
+from runner.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, PauseKind, Planned, Selection
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
@@ -83,6 +85,7 @@ _selection = click.option("--select", "patterns", multiple=True, metavar="PATTER
 
 @click.command()
 @_selection
+@click.option("--kind", type=options.KIND, help="Only MCP servers (mcp), or only what is none (connector).")
 @_format
 @options.partial
 @options.state_dir
@@ -90,6 +93,7 @@ _selection = click.option("--select", "patterns", multiple=True, metavar="PATTER
 @options.faults
 def connectors(
     patterns: tuple[str, ...],
+    kind: str | None,
     output_format: str,
     partial: bool,
     state_dir: Path | None,
@@ -102,13 +106,28 @@ def connectors(
     Examples:
       c1-runner connectors
       c1-runner connectors --select "Okta*" --format csv > okta.csv
+      c1-runner connectors --kind mcp
     """
-    select = Selection(all=not patterns, connectors=patterns)
-    _, seen = look(select, state_dir, sandbox=sandbox, faults=faults, partial=partial)
-    _print(seen, output_format)
+    of_kind = None if kind is None else ConnectorKind(kind)
+    select = Selection(all=not patterns and of_kind is None, connectors=patterns, kind=of_kind)
+    mcp = McpServers()
+    _, seen = look(select, state_dir, sandbox=sandbox, faults=faults, partial=partial, mcp=mcp)
+    _print(seen, output_format, kinds=True)
+    _print_mcp(mcp, output_format)
     if patterns and not seen:
         raise NothingSelectedError(f"no connector fits --select {' '.join(map(shown, patterns))}")
     return ExitCode.OK
+
+
+def _print_mcp(mcp: McpServers, output_format: str) -> None:
+    """How many MCP servers there are, below the table; for machines only what the listing does not show, on stderr."""
+    if output_format == "text":
+        click.echo()
+        for line in mcp_lines(mcp):
+            click.echo(line)
+    elif mcp.hidden:
+        for line in mcp_lines(mcp):
+            click.echo(f"c1-runner: {line}", err=True)
 
 
 @click.command()
@@ -163,9 +182,15 @@ def _run_cells(lease: Lease, now: float) -> tuple[str, ...]:
 
 
 def look(
-    select: Selection, state_dir: Path | None, *, sandbox: bool, faults: str | None, partial: bool = False
+    select: Selection,
+    state_dir: Path | None,
+    *,
+    sandbox: bool,
+    faults: str | None,
+    partial: bool = False,
+    mcp: McpServers | None = None,
 ) -> tuple[str, list[Seen]]:
-    """The tenant and its selected connectors, by app and name.
+    """The tenant and its selected connectors, by app and name; `mcp`, if given, takes in its MCP servers.
 
     Raises when the tenant cannot be listed whole; if `partial` will do, what is missing is said on stderr.
     """
@@ -189,7 +214,7 @@ def look(
 
             async with Client(settings, stop=stop) as client:
                 await client.sign_in()
-                discovery = Discovery(Selector(select), client, stop, concurrency=10, told=listing)
+                discovery = Discovery(Selector(select), client, stop, concurrency=10, told=listing, mcp=mcp)
                 await discovery.feed(keep, alone=True)(_nowhere)
             _check(stop, discovery, partial=partial)
             known = sees_pauses or client.sees_marks
@@ -241,6 +266,8 @@ def _check(stop: Stop, discovery: Discovery, *, partial: bool) -> None:
         raise OutageError(f"{words}\nwith --partial the rest is shown without it")
     if discovery.unlisted:
         click.echo(f"c1-runner: partial: not everything could be listed: {discovery.unlisted}", err=True)
+    if not discovery.apps:
+        click.echo("c1-runner: the tenant lists no apps: does this credential see any?", err=True)
     for line in discovery.unknown():
         log.warning("%s", line)
 
@@ -261,18 +288,18 @@ def _row(seen: Seen) -> dict[str, Any]:
     return dict(zip(_FIELDS, values, strict=True))
 
 
-def _print(seen: Sequence[Seen], output_format: str) -> None:
-    rows = [_row(one) for one in seen]
+def _print(seen: Sequence[Seen], output_format: str, *, kinds: bool = False) -> None:
+    rows = [_row(one) | (_kind(one.connector) if kinds else {}) for one in seen]
     if output_format == "json":
         click.echo(json_safe(json.dumps(rows, indent=1, ensure_ascii=False)))
     elif output_format == "yaml":
         _print_yaml(rows)
     elif output_format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\r\n")
-        writer.writerow(_FIELDS)
+        writer.writerow((*_FIELDS, "kind") if kinds else _FIELDS)
         writer.writerows([_guarded(value) for value in row.values()] for row in rows)
     else:
-        print_table(_HEADER, [_cells(row) for row in rows])
+        print_table((*_HEADER, "KIND") if kinds else _HEADER, [_cells(row) for row in rows])
 
 
 def _print_yaml(rows: Sequence[dict[str, Any]]) -> None:
@@ -299,7 +326,13 @@ _RUNS_HEADER = ("KEPT PAUSED BY", "JOB", "WHO", "WHY", "UNTIL", "CONNECTORS")
 _HEADER = ("APP", "CONNECTOR", "STATE", "SINCE", "BY", "WHY", "ID")
 
 
+def _kind(connector: Connector) -> dict[str, str | None]:
+    """The field that a listing with kinds has more; null where the tenant does not tell."""
+    return {"kind": None if connector.kind is None else connector.kind.value}
+
+
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     by = f"{row['by']}, run {row['run_id']}" if row["run_id"] else ""
     cells = (row["app_name"], row["connector_name"], row["state"], row["paused_at"], by, row["reason"])
-    return (*(shortened(cell or "", 50) for cell in cells), f"{row['app_id']}/{row['connector_id']}")
+    kind = (row["kind"] or "not told",) if "kind" in row else ()
+    return (*(shortened(cell or "", 50) for cell in cells), f"{row['app_id']}/{row['connector_id']}", *kind)

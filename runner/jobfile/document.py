@@ -6,7 +6,7 @@ from runner import policy, units
 from runner.jobfile import texts
 from runner.jobfile.compound import Key, ListOf, Section, Table
 from runner.jobfile.pairs import PAIRS
-from runner.jobfile.rules import PATTERNS, RULES
+from runner.jobfile.rules import KIND, PATTERNS, RULES
 from runner.jobfile.scalars import Scalar, Value, choice, flag, measure, text, whole
 from runner.jobfile.waves import Waves
 from runner.model import OperationName, Selection, Window
@@ -61,7 +61,9 @@ def _selection(section: Section) -> Selection:
         others = ", ".join(key for key in section.places if key != "all")
         section.problem(f"selects everything already: take out {others}, or all", "all")
     if len(values) == len(section.places) and not any(values.values()):
-        section.problem("selects nothing: write `all: true`, or name apps, connectors, catalog_ids, status or owners")
+        section.problem(
+            "selects nothing: write `all: true`, or name apps, connectors, catalog_ids, status, owners or kind"
+        )
     return Selection(**values)
 
 
@@ -110,6 +112,7 @@ _SELECT = Table(
             "or one of C1's own, SYNC_STATUS_...",
         ),
         "owners": Key(PATTERNS, "Connectors that one of these people owns, by their user ids in C1."),
+        "kind": Key(KIND, "Connectors of one kind: mcp, the MCP servers of the apps, or connector, all others."),
     },
     _selection,
     {"minProperties": 1},

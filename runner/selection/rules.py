@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from runner.model import Exclusion, Target
+from runner.model import ConnectorKind, Exclusion, Target
 from runner.selection.pattern import Named, Pattern, compile_pattern
 
 
@@ -49,25 +49,33 @@ class Patterns:
             self.open.append(pattern)
 
 
-class _Both(NamedTuple):
-    app: Pattern
-    connector: Pattern
+class _Several(NamedTuple):
+    """A rule of several parts, each of which has to fit: app and connector, or a kind with or without them."""
+
+    app: Pattern | None
+    connector: Pattern | None
     rule: Exclusion
+
+    def kind_fits(self, kind: ConnectorKind | None) -> bool | None:
+        """Whether a connector is of the kind that the rule names; None where its kind is not known."""
+        if self.rule.kind is None:
+            return True
+        return None if kind is None else kind is self.rule.kind
 
 
 class Rules:
-    """What leaves connectors alone: by pair, by app, by connector, or by both of them."""
+    """What leaves connectors alone: by pair, by app, by connector, by kind, or by several of these together."""
 
     def __init__(self, exclusions: Iterable[Exclusion]) -> None:
         self._pairs: dict[tuple[str, str], Exclusion] = {}
-        self._both: list[_Both] = []
+        self._several: list[_Several] = []
         apps: dict[str, Exclusion] = {}
         connectors: dict[str, Exclusion] = {}
         for rule in exclusions:
             if rule.target is not None:
                 self._pairs[rule.target[:2]] = rule
-            elif rule.app is not None and rule.connector is not None:
-                self._both.append(_Both(compile_pattern(rule.app), compile_pattern(rule.connector), rule))
+            elif rule.kind is not None or (rule.app is not None and rule.connector is not None):
+                self._several.append(_Several(_compiled(rule.app), _compiled(rule.connector), rule))
             elif rule.app is not None:
                 apps[compile_pattern(rule.app).text] = rule
             elif rule.connector is not None:
@@ -77,17 +85,18 @@ class Rules:
         self._first_for_app = lru_cache(maxsize=256)(self._apps.first)  # asked again for each of its connectors
 
     def __bool__(self) -> bool:
-        return bool(self._pairs) or self.by_name
+        return bool(self._pairs) or self.by_name or self.by_kind
 
     @property
     def app_patterns(self) -> Patterns:
         """Those that name apps, alone or with a connector."""
-        return Patterns([*self._app_rules, *(each.app.text for each in self._both)])
+        return Patterns([*self._app_rules, *(each.app.text for each in self._several if each.app)])
 
     @property
     def connector_patterns(self) -> Patterns:
         """Those that name connectors, alone or with an app."""
-        return Patterns([*self._connector_rules, *(each.connector.text for each in self._both)])
+        more = (each.connector.text for each in self._several if each.connector)
+        return Patterns([*self._connector_rules, *more])
 
     @property
     def pairs(self) -> list[Target]:
@@ -97,44 +106,64 @@ class Rules:
     @property
     def by_name(self) -> bool:
         """Whether any of them may go by name."""
-        return bool(self._apps or self._connectors or self._both)
+        return bool(self._apps or self._connectors or any(each.app or each.connector for each in self._several))
+
+    @property
+    def by_kind(self) -> bool:
+        """Whether any of them goes by kind."""
+        return any(each.rule.kind is not None for each in self._several)
 
     def for_app(self, app: Named) -> Exclusion | None:
         """The rule that leaves all of an app alone."""
         found = self._first_for_app(app)
         return None if found is None else self._app_rules[found.text]
 
-    def for_connector(self, app: Named, connector: Named) -> Exclusion | None:
-        """The rule that leaves a connector of an app alone."""
+    def for_connector(
+        self, app: Named, connector: Named, kind: ConnectorKind | None = None
+    ) -> tuple[Exclusion | None, bool]:
+        """The rule that leaves a connector of an app alone, and whether that is certain: its kind may be unknown."""
         rule = self._pairs.get((app.id, connector.id)) or self.for_app(app)
         if rule is not None:
-            return rule
+            return rule, True
         if found := self._connectors.first(connector):
-            return self._connector_rules[found.text]
-        both = (each for each in self._both if each.app.matches(app) and each.connector.matches(connector))
-        return next((each.rule for each in both), None)
+            return self._connector_rules[found.text], True
+        return _first(self._several, app, connector, kind)
 
-    def possibly(self, app: Named | str, connector: Named | str) -> tuple[Exclusion | None, bool]:
+    def possibly(
+        self, app: Named | str, connector: Named | str, kind: ConnectorKind | None = None
+    ) -> tuple[Exclusion | None, bool]:
         """The same where only the id of one or the other may be known: a rule, and whether it is certain."""
         if not isinstance(app, str) and not isinstance(connector, str):
-            return self.for_connector(app, connector), True
+            return self.for_connector(app, connector, kind)
         pair = tuple(each if isinstance(each, str) else each.id for each in (app, connector))
         if rule := self._pairs.get((pair[0], pair[1])):
             return rule, True
-        doubtful = None
-        for app_pattern, connector_pattern, rule in self._all_by_name():
-            answers = _may_match(app_pattern, app), _may_match(connector_pattern, connector)
-            if all(answers):
-                return rule, True
-            if False not in answers:
-                doubtful = doubtful or rule
-        return doubtful, False
+        return _first(self._all_but_pairs(), app, connector, kind)
 
-    def _all_by_name(self) -> Iterable[tuple[Pattern | None, Pattern | None, Exclusion]]:
-        yield from ((each, None, self._app_rules[each.text]) for each in (*self._apps.exact, *self._apps.open))
+    def _all_but_pairs(self) -> Iterable[_Several]:
+        for each in (*self._apps.exact, *self._apps.open):
+            yield _Several(each, None, self._app_rules[each.text])
         for each in (*self._connectors.exact, *self._connectors.open):
-            yield None, each, self._connector_rules[each.text]
-        yield from self._both
+            yield _Several(None, each, self._connector_rules[each.text])
+        yield from self._several
+
+
+def _compiled(text: str | None) -> Pattern | None:
+    return None if text is None else compile_pattern(text)
+
+
+def _first(
+    rules: Iterable[_Several], app: Named | str, connector: Named | str, kind: ConnectorKind | None
+) -> tuple[Exclusion | None, bool]:
+    """The first rule that certainly fits, and True; else one that may fit, or None, and False."""
+    doubtful = None
+    for each in rules:
+        answers = _may_match(each.app, app), _may_match(each.connector, connector), each.kind_fits(kind)
+        if all(answers):
+            return each.rule, True
+        if False not in answers:
+            doubtful = doubtful or each.rule
+    return doubtful, False
 
 
 def _may_match(pattern: Pattern | None, subject: Named | str) -> bool | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from runner.model import Connector, Exclusion, Selection, Target
+from runner.model import Connector, ConnectorKind, Exclusion, Selection, Target
 from runner.selection.pattern import Named, named, status_words
 from runner.selection.rules import Patterns, Rules
 
@@ -17,7 +17,7 @@ class Ruling(Enum):
     EXCLUDED = "excluded"  # selected, were it not for a rule of the job
     PROTECTED = "protected"  # selected, were it not for a rule that only --include-protected lifts
     DELETED = "deleted"
-    UNDECIDED = "undecided"  # a rule goes by a name that is not known: leave it alone
+    UNDECIDED = "undecided"  # the job goes by a name or a kind that is not known: leave it alone
 
 
 class Judgement(NamedTuple):
@@ -32,10 +32,10 @@ class Judgement(NamedTuple):
         return self.ruling is Ruling.SELECTED
 
     def __str__(self) -> str:
-        if self.rule is None:
-            return self.ruling.value
         if self.ruling is Ruling.UNDECIDED:
-            return f"its name could not be read, and a rule may leave it alone: {rule_text(self.rule)}"
+            return _undecided(self.rule)
+        if self.rule is None:
+            return str(self.ruling.value)
         return f"{self.ruling.value}: {rule_text(self.rule)}"
 
 
@@ -45,12 +45,18 @@ DELETED = Judgement(Ruling.DELETED)
 
 
 def rule_text(rule: Exclusion) -> str:
-    """A rule in words: `app Payroll*`, `connector /old/ of app HR`, `2aXkP/2cZnR`."""
+    """A rule in words: `app Payroll*`, `connector /old/ of app HR`, `kind mcp of app HR`, `2aXkP/2cZnR`."""
     if rule.target is not None:
         return str(rule.target)
-    if rule.connector is None:
-        return f"app {rule.app}"
-    return f"connector {rule.connector}" + (f" of app {rule.app}" if rule.app is not None else "")
+    given = (("connector", rule.connector), ("kind", rule.kind), ("app", rule.app))
+    return " of ".join(f"{word} {value}" for word, value in given if value is not None)
+
+
+def _undecided(rule: Exclusion | None) -> str:
+    unknown = "its name could not be read"
+    if rule is None or rule.kind is not None:
+        unknown = "the tenant does not tell whether it is an MCP server"
+    return unknown if rule is None else f"{unknown}, and a rule may leave it alone: {rule_text(rule)}"
 
 
 class Selector:
@@ -72,9 +78,9 @@ class Selector:
         select = select or Selection()
         self.apps, self.connectors = Patterns(select.apps), Patterns(select.connectors)
         self.catalog_ids, self.status = Patterns(select.catalog_ids), Patterns(select.status)
-        self.owners = Patterns(select.owners)
+        self.owners, self.kind = Patterns(select.owners), select.kind
         lists = (self.apps, self.connectors, self.catalog_ids, self.status, self.owners)
-        self._selects = select.all or any(lists)
+        self._selects = select.all or any(lists) or select.kind is not None
         self.excluded = Rules(exclude)
         self._protected = Rules(() if include_protected else protected)
 
@@ -93,6 +99,16 @@ class Selector:
         """Whether `for_pair` has to know names to decide."""
         return self.excluded.by_name or self._protected.by_name
 
+    @property
+    def rules_by_kind(self) -> bool:
+        """Whether `for_pair` has to know kinds to decide."""
+        return self.excluded.by_kind or self._protected.by_kind
+
+    @property
+    def needs_kinds(self) -> bool:
+        """Whether `judge` has to know which connectors are MCP servers; what nobody tells is left alone."""
+        return self.kind is not None or self.rules_by_kind
+
     def wants_app(self, app_id: str, app_name: str | None) -> bool:
         """Whether a connector of this app could be selected; if not, its listing can be spared."""
         return self.judge_app(app_id, app_name).selected
@@ -102,7 +118,7 @@ class Selector:
         app = named(app_id, app_name)
         if not self._takes_app(app):
             return NOT_SELECTED
-        return _left_alone(self._protected.for_app(app), self.excluded.for_app(app)) or SELECTED
+        return _judged((self._protected.for_app(app), True), (self.excluded.for_app(app), True))
 
     def judge(self, app_id: str, app_name: str | None, connector: Connector) -> Judgement:
         """What becomes of a connector that the tenant lists. A rule is named only where it makes the difference."""
@@ -111,28 +127,36 @@ class Selector:
         app, own = named(app_id, app_name), named(connector.connector_id, connector.name)
         if not (self._takes_app(app) and self._takes(own, connector)):
             return NOT_SELECTED
-        protected, excluded = self._protected.for_connector(app, own), self.excluded.for_connector(app, own)
-        return _left_alone(protected, excluded) or SELECTED
+        protected = self._protected.for_connector(app, own, connector.kind)
+        excluded = self.excluded.for_connector(app, own, connector.kind)
+        if self.kind is not None and connector.kind is None:
+            return _judged(protected, excluded, otherwise=Judgement(Ruling.UNDECIDED))
+        return _judged(protected, excluded)
 
-    def for_pair(self, target: Target, app_name: str | None, connector: Connector | None) -> Judgement:
+    def for_pair(
+        self,
+        target: Target,
+        app_name: str | None,
+        connector: Connector | None,
+        kind: ConnectorKind | None = None,
+    ) -> Judgement:
         """What becomes of an explicit pair, which `select` has no say in.
 
-        None stands for what is not known: the app's name ("" if it has none), and the connector with its name.
+        None stands for what is not known: the app's name ("" if it has none), the connector with its name, and its
+        kind.
         """
         if connector is not None and connector.state.deleted:
             return DELETED
         app = target.app_id if app_name is None else named(target.app_id, app_name)
         own = target.connector_id if connector is None else named(target.connector_id, connector.name)
-        protected, protected_surely = self._protected.possibly(app, own)
-        excluded, excluded_surely = self.excluded.possibly(app, own)
-        sure = _left_alone(protected if protected_surely else None, excluded if excluded_surely else None)
-        doubt = protected or excluded
-        return sure or (Judgement(Ruling.UNDECIDED, doubt) if doubt else SELECTED)
+        return _judged(self._protected.possibly(app, own, kind), self.excluded.possibly(app, own, kind))
 
     def _takes_app(self, app: Named) -> bool:
         return self._selects and (not self.apps or self.apps.fit(app))
 
     def _takes(self, own: Named, connector: Connector) -> bool:
+        if self.kind is not None and connector.kind not in (self.kind, None):
+            return False
         kind = () if connector.catalog_id is None else (named(connector.catalog_id, connector.catalog_id),)
         return (
             (not self.connectors or self.connectors.fit(own))
@@ -142,7 +166,13 @@ class Selector:
         )
 
 
-def _left_alone(protected: Exclusion | None, excluded: Exclusion | None) -> Judgement | None:
-    if protected is not None:
-        return Judgement(Ruling.PROTECTED, protected)
-    return None if excluded is None else Judgement(Ruling.EXCLUDED, excluded)
+def _judged(
+    protected: tuple[Exclusion | None, bool], excluded: tuple[Exclusion | None, bool], otherwise: Judgement = SELECTED
+) -> Judgement:
+    """What the rules say, each with whether it is certain: a certain one decides, a doubtful one does not."""
+    if protected[0] is not None and protected[1]:
+        return Judgement(Ruling.PROTECTED, protected[0])
+    if excluded[0] is not None and excluded[1]:
+        return Judgement(Ruling.EXCLUDED, excluded[0])
+    doubt = protected[0] or excluded[0]
+    return otherwise if doubt is None else Judgement(Ruling.UNDECIDED, doubt)

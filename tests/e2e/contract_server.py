@@ -78,6 +78,8 @@ class ContractServer:
         self.replied: list[Request] = []
         self.in_flight = self.max_in_flight = 0
         self.url = ""
+        self.mcp_servers: set[Pair] | None = None  # None: a tenant without that listing
+        self.hidden: set[Pair] = set()  # what the listing of connectors does not show
         self._rows_per_page = rows_per_page  # instead of what the client asks for
         self._news = threading.Condition()
         self._gate: threading.Event | None = None
@@ -207,6 +209,8 @@ class ContractServer:
         match request.method, request.path.removeprefix(_PAST).split("/"):
             case "GET", [app_id, "connectors"]:
                 return self._listing(app_id, parse_qs(request.query))
+            case "GET", [app_id, "mcp_servers"] if self.mcp_servers is not None:
+                return self._mcp_listing(app_id, self.mcp_servers, parse_qs(request.query))
             case "GET", [app_id, "connectors", connector_id] if row := self.rows.get((app_id, connector_id)):
                 view = row.view(app_id, connector_id)
                 return Response(body=json.dumps({"connectorView": view, "expanded": []}).encode())
@@ -225,12 +229,25 @@ class ContractServer:
         return Response()
 
     def _listing(self, app_id: str, query: dict[str, list[str]]) -> Response:
+        shown = [(pair, row) for pair, row in self.rows.items() if pair[0] == app_id and pair not in self.hidden]
+        return self._page([row.view(*pair) for pair, row in shown], query)
+
+    def _mcp_listing(self, app_id: str, servers: set[Pair], query: dict[str, list[str]]) -> Response:
+        """`MCPServerView`, which is flat and names its connector by `connectorId`; it says nothing of a pause."""
+        own = sorted(pair for pair in servers if pair[0] == app_id)
+        rows = [
+            {"connectorId": connector_id, "appId": app_id, "displayName": f"Server {connector_id}"}
+            | {"serverType": "MCP_SERVER_TYPE_HOSTED", "authMethod": "MCP_SERVER_AUTH_METHOD_NONE"}
+            for app_id, connector_id in own
+        ]
+        return self._page(rows, query)
+
+    def _page(self, rows: list[dict[str, Any]], query: dict[str, list[str]]) -> Response:
         asked = int(query.get("page_size", ["25"])[0])
         size = self._rows_per_page or min(max(asked, 10), 100)
         start = int(query.get("page_token", ["0"])[0])
-        own = [row.view(*pair) for pair, row in self.rows.items() if pair[0] == app_id]
-        following = str(start + size) if start + size <= len(own) else ""  # so the last page can be empty: null
-        document = {"list": own[start : start + size] or None, "nextPageToken": following, "notificationToken": ""}
+        following = str(start + size) if start + size <= len(rows) else ""  # so the last page can be empty: null
+        document = {"list": rows[start : start + size] or None, "nextPageToken": following, "notificationToken": ""}
         return Response(body=json.dumps(document).encode())
 
 

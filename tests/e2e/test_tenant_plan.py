@@ -2,12 +2,14 @@
 
 import csv
 import io
+import itertools
+import json
 from collections.abc import Iterator
 
 import jsonschema
 import pytest
 
-from tests.e2e.contract_server import ContractServer, Row, problem
+from tests.e2e.contract_server import ContractServer, Request, Response, Row, problem
 from tests.e2e.shell import Shell, outcomes
 
 PAIRS = [(f"app{number % 4}", f"con{number}") for number in range(10)]
@@ -161,3 +163,24 @@ def test_a_failing_first_wave_is_the_last(shell: Shell, server: ContractServer) 
     assert sorted(outcomes(done.document).values()) == ["failed"] + ["not_attempted"] * 8
     assert len(server.posts()) == 1
     assert "wave 1" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["plan"], ["run", "--no-verify"]])
+def test_a_plan_of_a_tenant_that_does_not_come_to_an_end_ends_with_the_deadline(
+    shell: Shell, server: ContractServer, command: list[str]
+) -> None:
+    pages = itertools.count()
+
+    def hook(request: Request) -> Response | None:
+        if request.path != "/api/v1/apps":
+            return None
+        number = next(pages)
+        rows = [{"id": f"new{number}", "displayName": "another"}]
+        return Response(body=json.dumps({"list": rows, "nextPageToken": f"{number + 1}"}).encode())
+
+    server.hook = hook
+    shell.write("job.yaml", "version: 1\noperation: pause\nselect: {apps: App app1}\n")
+    done = shell.run(*command, "job.yaml", "--deadline", "1s", env=server.environment())
+
+    assert (done.code, server.posts()) == (5, [])
+    assert "the deadline of 1 s passed before the plan was known; nothing was sent" in done.stderr

@@ -169,7 +169,7 @@ SELECTIONS: dict[str, Case] = {
             HEAD + f"select: {written}\n",
             [
                 "3:9: select: selects nothing: "
-                "write `all: true`, or name apps, connectors, catalog_ids, status or owners"
+                "write `all: true`, or name apps, connectors, catalog_ids, status, owners or kind"
             ],
         )
         for written in ("{}", "{all: false}")
@@ -211,7 +211,10 @@ SELECTIONS: dict[str, Case] = {
     ),
     "a protected bare name": (
         JOB + "protected: [Payroll]\n",
-        ["4:13: protected: expected APP/CONNECTOR, or {app: NAME}, {connector: NAME} or both in one, not 'Payroll'"],
+        [
+            "4:13: protected: expected APP/CONNECTOR, or {app: NAME}, {connector: NAME}, {kind: mcp} "
+            "or several in one, not 'Payroll'"
+        ],
     ),
     "a broken regular expression under protected": (
         JOB + "protected:\n- {connector: '/[/'}\n",
@@ -223,9 +226,12 @@ SELECTIONS: dict[str, Case] = {
     ),
     "an exclusion that is a bare name": (
         JOB + "exclude: [Payroll]\n",
-        ["4:11: exclude: expected APP/CONNECTOR, or {app: NAME}, {connector: NAME} or both in one, not 'Payroll'"],
+        [
+            "4:11: exclude: expected APP/CONNECTOR, or {app: NAME}, {connector: NAME}, {kind: mcp} "
+            "or several in one, not 'Payroll'"
+        ],
     ),
-    "an empty exclusion": (JOB + "exclude: [{}]\n", ["4:11: exclude: give app, connector or both"]),
+    "an empty exclusion": (JOB + "exclude: [{}]\n", ["4:11: exclude: give app, connector, kind or several of them"]),
     "an exclusion twice": (
         JOB + "exclude:\n- {app: HR}\n- a/b\n- {app: HR}\n",
         ["7:3: exclude: the same as on line 5: keep one"],
@@ -233,7 +239,7 @@ SELECTIONS: dict[str, Case] = {
     "an unknown key in an exclusion": (
         JOB + "exclude: [{apps: HR}]\n",
         [
-            "4:11: exclude: give app, connector or both",
+            "4:11: exclude: give app, connector, kind or several of them",
             "4:12: exclude: unknown key 'apps': did you mean 'app'?",
         ],
     ),

@@ -158,3 +158,22 @@ def test_a_state_comes_back_from_the_store_as_it_went_in(state: ConnectorState) 
 def test_no_state_stays_nostate_of() -> None:
     assert state_json(None) is None
     assert state_of(None) is None
+
+
+def test_a_page_of_mcp_servers_is_flat_and_names_connectors() -> None:
+    view = {"connectorId": "con1", "appId": "app1", "displayName": "GitHub tools", "serverType": "X", "new": None}
+    page = {"list": [view, view | {"connectorId": "con2", "appId": "app2"}, {"id": "con3"}]}
+    first, third = rows.McpServer("con1", "GitHub tools"), rows.McpServer("con3", None)
+
+    assert rows.mcp_servers(page, "app1") == [first, third]
+    assert rows.mcp_servers({"list": [{"mcpServer": view}]}, "app1") == [first]
+    assert rows.mcp_servers({"list": None, "nextPageToken": ""}, "app1") == []
+    assert rows.mcp_servers({"list": []}, "app1") == []
+
+
+@pytest.mark.parametrize(
+    "page", [{}, {"servers": []}, {"list": {}}, {"list": ""}, {"list": [{}]}, {"list": [None]}, {"list": [{"id": 7}]}]
+)
+def test_what_names_no_connector_is_no_page_of_mcp_servers(page: dict[str, Any]) -> None:
+    """Read as an empty page it would say that there are none."""
+    assert rows.mcp_servers(page, "app1") is None

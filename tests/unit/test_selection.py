@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.model import Connector, ConnectorState, Exclusion, Selection, Target
+from runner.model import Connector, ConnectorKind, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Judgement, Ruling, Selector, compile_pattern, named
 from runner.selection.effort import without_open_ends
 
@@ -310,3 +310,80 @@ def test_only_rules_by_name_need_names() -> None:
 )
 def test_a_judgement_says_why(rule: Exclusion | None, text: str) -> None:
     assert str(Judgement(Ruling.PROTECTED, rule)) == text
+
+
+MCP, PLAIN = ConnectorKind.MCP, ConnectorKind.CONNECTOR
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(MCP, Ruling.SELECTED), (PLAIN, Ruling.NOT_SELECTED), (None, Ruling.UNDECIDED)],
+)
+def test_a_selection_by_kind_takes_only_what_is_known_to_be_of_it(kind: ConnectorKind | None, expected: Ruling) -> None:
+    connector = OKTA._replace(kind=kind)
+
+    assert ruling(Selector(Selection(kind=MCP)), connector) is expected
+    assert ruling(Selector(Selection(kind=MCP, connectors=("Okta*",))), connector) is expected
+    assert ruling(Selector(Selection(kind=MCP, connectors=("GitHub*",))), connector) is Ruling.NOT_SELECTED
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "expected"),
+    [
+        (Exclusion(kind=MCP), MCP, Ruling.EXCLUDED),
+        (Exclusion(kind=MCP), PLAIN, Ruling.SELECTED),
+        (Exclusion(kind=MCP), None, Ruling.UNDECIDED),
+        (Exclusion(kind=PLAIN), PLAIN, Ruling.EXCLUDED),
+        (Exclusion(kind=MCP, app="Ident*"), None, Ruling.UNDECIDED),
+        (Exclusion(kind=MCP, app="Payroll"), None, Ruling.SELECTED),
+        (Exclusion(kind=MCP, connector="Okta*"), MCP, Ruling.EXCLUDED),
+        (Exclusion(kind=MCP, connector="GitHub*"), None, Ruling.SELECTED),
+        (Exclusion(kind=MCP, app="Identity", connector="Okta*"), MCP, Ruling.EXCLUDED),
+    ],
+)
+def test_a_rule_by_kind_leaves_alone_also_what_may_be_of_it(
+    rule: Exclusion, kind: ConnectorKind | None, expected: Ruling
+) -> None:
+    connector = OKTA._replace(kind=kind)
+    protected = {Ruling.EXCLUDED: Ruling.PROTECTED}.get(expected, expected)
+    pair = Target(OKTA.app_id, OKTA.connector_id)
+
+    assert ruling(Selector(EVERYTHING, [rule]), connector) is expected
+    assert ruling(Selector(EVERYTHING, (), [rule]), connector) is protected
+    assert ruling(Selector(EVERYTHING, (), [rule], include_protected=True), connector) is Ruling.SELECTED
+    assert Selector(None, [rule]).for_pair(pair, "Identity", OKTA, kind).ruling is expected
+
+
+def test_a_certain_rule_is_named_where_another_is_in_doubt() -> None:
+    doubtful, certain = Exclusion(kind=MCP), Exclusion(connector="Okta*")
+
+    assert Selector(EVERYTHING, [certain], [doubtful]).judge("2aApp", "Identity", OKTA).rule is certain
+    assert ruling(Selector(EVERYTHING, [certain], [doubtful])) is Ruling.EXCLUDED
+
+
+def test_only_what_goes_by_kind_needs_kinds() -> None:
+    by_kind = [Exclusion(kind=MCP)]
+
+    assert Selector(Selection(kind=MCP)).needs_kinds
+    assert not Selector(Selection(kind=MCP)).rules_by_kind
+    assert Selector(EVERYTHING, by_kind).rules_by_kind
+    assert Selector(None, (), by_kind).needs_kinds
+    assert not Selector(None, (), by_kind, include_protected=True).needs_kinds
+    assert not Selector(EVERYTHING, [Exclusion(app="x")]).needs_kinds
+    assert not Selector(None, by_kind).needs_names
+    assert Selector(None, [Exclusion(app="x", kind=MCP)]).needs_names
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (None, "the tenant does not tell whether it is an MCP server"),
+        (
+            Exclusion(kind=MCP, app="HR"),
+            "the tenant does not tell whether it is an MCP server, and a rule may leave it alone: kind mcp of app HR",
+        ),
+        (Exclusion(app="HR"), "its name could not be read, and a rule may leave it alone: app HR"),
+    ],
+)
+def test_a_judgement_in_doubt_says_what_is_not_known(rule: Exclusion | None, text: str) -> None:
+    assert str(Judgement(Ruling.UNDECIDED, rule)) == text

@@ -151,3 +151,46 @@ async def test_a_refused_credential_ends_the_run_with_its_code() -> None:
 
     assert got == []
     assert stop.exit_code == ExitCode.ACCESS
+
+
+async def test_what_a_whole_listing_does_not_show_is_read_by_itself() -> None:
+    """Whether a listing of connectors shows MCP servers is not published: absence there is no evidence."""
+    one = json.dumps({"connectorView": {"connector": {"id": "hidden", "appId": "app1"}}}).encode()
+    async with (
+        wire(reply(200, b'{"list":null}'), reply(200, one)) as tenant,
+        client_of(Settings(tenant.url, AccessToken("t1")), Stop()) as client,
+    ):
+        [got] = await handed_over(with_state(plan(("app1", "hidden")), client, concurrency=4, stop=Stop()))
+
+    assert got.before is not None
+    assert tenant.lines()[-1] == "GET /api/v1/apps/app1/connectors/hidden"
+
+
+async def test_a_list_of_wrong_ids_is_not_looked_for_one_by_one() -> None:
+    async with tenant_of(("app1", "con1")) as (server, client):
+        pairs = [("app1", f"gone{number}") for number in range(500)]
+        got = await handed_over(with_state(plan(*pairs), client, concurrency=4, stop=Stop()))
+
+    assert len(got) == 500
+    assert len(listings(server)) == 11
+
+
+@pytest.mark.parametrize("body", [b"default backend - 404", b"{}"], ids=["text", "JSON of somebody else"])
+async def test_a_gateways_404_is_no_evidence_that_an_app_or_a_connector_is_missing(body: bytes) -> None:
+    targets, settings = plan(("app1", "con1")), AccessToken("t1")
+    for answers in ([reply(404, body)], [reply(200, b'{"list":null}'), reply(404, body)]):
+        async with wire(*answers) as tenant, client_of(Settings(tenant.url, settings), Stop()) as client:
+            [got] = await handed_over(with_state(targets, client, concurrency=4, stop=Stop()))
+
+        assert got.before is None
+        assert "HTTP 404" in (got.unread or "")
+
+
+async def test_c1s_own_404_says_that_an_app_or_a_connector_is_missing() -> None:
+    own = reply(404, b'{"code":5,"message":"not found","details":[]}')
+    targets, settings = plan(("app1", "con1")), AccessToken("t1")
+    for answers in ([own], [reply(200, b'{"list":null}'), own]):
+        async with wire(*answers) as tenant, client_of(Settings(tenant.url, settings), Stop()) as client:
+            [got] = await handed_over(with_state(targets, client, concurrency=4, stop=Stop()))
+
+        assert (got.before, got.unread) == (None, None)
