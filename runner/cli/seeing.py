@@ -25,6 +25,7 @@ from runner.cli.tenant import connected
 from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
 from runner.model import Connector, Job, OperationName, Planned, Selection
+from runner.report.document import state_word
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
@@ -59,7 +60,7 @@ class Seen:
         """One word for the state, and whose doing a pause is."""
         now = self.connector.state
         if not now.paused:
-            return "running" if now.running else "error" if now.last_error else "active"
+            return state_word(now)
         if self.ours:
             return "paused by us"
         return "paused by C1" if now.anomaly else "paused by others"
