@@ -77,7 +77,7 @@ class Watch:
     def _check_threshold(self) -> None:
         limit = self._job.limits.max_failures
         if limit is not None and self._failures > limit.of(self.planned):
-            words = "target has failed or is" if self._failures == 1 else "targets have failed or are"
+            # without their number: what is in flight can fail, too, and the account has all of them
             self._stop.request(
-                f"{self._failures} {words} unknown, more than max_failures ({limit}) allows", ExitCode.STOPPED
+                f"the failed and unknown targets are more than max_failures ({limit}) allows", ExitCode.STOPPED
             )

@@ -110,18 +110,22 @@ def diff(state_dir: Path | None, older: str, newer: str) -> int:
 )
 @click.pass_obj
 def prune(state_dir: Path | None, keep: float) -> int:
-    """Remove old runs from the state directory; never one whose pauses may still be in force.
+    """Remove old runs from the state directory.
+
+    Never one that may be under way, that keeps something paused, or that has a target of which it is not known what
+    became of it; nor one that such a run undoes, or is undone by.
 
     \b
     Example:
       c1-runner runs prune --keep 90d
     """
     with Store(state.directory(state_dir)) as store:
-        removed, kept = store.prune(time.time() - keep)
+        now = time.time()
+        removed, kept = store.prune(now - keep, now)
     click.echo(f"{removed} run{'' if removed == 1 else 's'} removed")
     if kept:
-        runs, they = ("run is", "it has") if kept == 1 else ("runs are", "they have")
-        click.echo(f"{kept} old {runs} kept: what {they} paused was not resumed since")
+        runs = "run is" if kept == 1 else "runs are"
+        click.echo(f"{kept} old {runs} kept: under way, keeping something paused, or uncertain")
     return ExitCode.OK
 
 

@@ -27,6 +27,7 @@ from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
 from runner.kinds import McpServers
 from runner.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, PauseKind, Planned, Selection
+from runner.report.document import state_word
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
@@ -66,7 +67,7 @@ class Seen:
         if self.leases and not now.paused:
             return "not shown as paused"  # although a run here has paused it, and no read proves the end of that
         if not now.paused:
-            return "running" if now.running else "error" if now.last_error else "active"
+            return state_word(now)
         if self.ours:
             return "paused by us"
         return "paused by C1" if now.kind is not PauseKind.DELIBERATE else "paused by others"

@@ -15,7 +15,7 @@ SCHEMA = "c1-runner/report/1"
 
 HEADER_FIELDS = (
     "schema", "run_id", "job", "operation", "tenant", "reason", "started_at", "finished_at", "duration_s",
-    "exit_code", "stopped", "counts", "requests",
+    "exit_code", "stopped", "counts", "requests", "by", "until",
 )  # fmt: skip
 RESULT_FIELDS = (
     "app_id", "connector_id", "app_name", "connector_name", "outcome", "detail", "http_status", "error",
@@ -46,6 +46,8 @@ def header(run: RunRecord) -> JsonObject:
         "stopped": run.stopped,
         "counts": {outcome.value: run.counts.get(outcome, 0) for outcome in Outcome},
         "requests": {"total": run.requests, "retries": run.retries, "throttled": run.throttled},
+        "by": {"user": run.user, "host": run.host},
+        "until": timestamp(run.until),
     }
 
 

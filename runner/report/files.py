@@ -11,7 +11,7 @@ from typing import TextIO
 
 from runner.errors import StorageError, UsageError
 from runner.report.extras import Extras
-from runner.report.formats import format_of, render
+from runner.report.formats import SIGNATURES, format_of, render
 from runner.store.records import RunRecord, TargetRecord
 
 PLACEHOLDERS = ("name", "started", "run_id", "operation", "tenant")
@@ -53,6 +53,7 @@ def write(path: Path, run: RunRecord, targets: Iterable[TargetRecord], extras: E
     """
     format = format_of(path)
     with _storage_errors(path), _replacing(path) as out:
+        out.write(SIGNATURES.get(format, ""))
         render(format, run, targets, out, extras)
 
 

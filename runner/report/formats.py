@@ -38,6 +38,12 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 )
 """The format that each suffix stands for."""
 
+SIGNATURES: Mapping[str, str] = MappingProxyType({"csv": "\ufeff"})
+"""What a file of a format begins with: without a byte order mark Excel reads a CSV file in the system's code page.
+
+A stream begins without: what reads a pipe would take it for a part of the first name.
+"""
+
 
 def format_of(path: PurePath) -> str:
     """The format that a path's suffix asks for; `UsageError` lists the suffixes when it asks for none."""

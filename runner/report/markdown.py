@@ -83,10 +83,12 @@ def _facts(run: RunRecord) -> Iterator[str]:
         "Tenant": _code(run.tenant),
         "Operation": _code(run.operation),
         "Run": _code(run.run_id),
+        "By": escaped(f"{run.user} on {run.host}"),
         "Started": moment_text(run.started_at),
         "Took": duration_text(took) if took is not None else "no end is recorded",
         "Requests": requests_text(run),
         "Exit code": escaped(exit_text(run)),
+        **({"Pauses end": moment_text(run.until)} if run.until is not None else {}),
     }
     yield "| | |"
     yield "| --- | --- |"

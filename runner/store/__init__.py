@@ -1,7 +1,8 @@
 """The durable account of every run: SQLite, in the platform's state directory.
 
 `database` opens and migrates the file, `journal` writes one run as it happens, `pacelog` thins what it
-writes of the pace, `records` reads runs back, `leases` knows which runs want a connector paused.
+writes of the pace, `records` reads runs back, `leases` knows which runs want a connector paused, `pruning` removes
+old runs.
 """
 
 from runner.store.database import Store

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from runner.errors import StorageError, UsageError
 from runner.model import Look, Outcome, Planned, Result
-from runner.store import leases, records
+from runner.store import leases, pruning, records
 from runner.store.journal import Journal, RunStart
 from runner.store.leases import Hold, Leases
 from runner.store.locks import exclusive, under_way, window_lives
@@ -193,13 +193,13 @@ class Store:
             raise UsageError(f"{self.path}: {run_id!r} is the beginning of several runs: {some}")
         return matches[0]
 
-    def prune(self, before: float) -> tuple[int, int]:
-        """Remove the runs that ended before this moment (epoch seconds); returns how many were removed, and kept.
+    def prune(self, before: float, now: float) -> tuple[int, int]:
+        """Remove the runs that ended before a moment (epoch seconds, as `now`); how many were removed, and kept.
 
-        A run that paused something which no later run has resumed is kept: its receipts are still needed.
+        Kept is what may be at work, keeps something paused, or has a target of which nothing certain is known.
         """
         with storage_errors(self.path):
-            return records.prune(self.connection, before)
+            return pruning.prune(self.connection, self.directory, before, now)
 
     def targets(self, run: RunRecord) -> Iterator[TargetRecord]:
         """The planned targets of a run in plan order, read one by one from a connection of their own."""

@@ -74,6 +74,28 @@ def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bo
     return held is None
 
 
+def is_gone(pid: int, host: str) -> bool:
+    """Whether a process of this machine has ended for certain; its id may be another one's by now, which says no."""
+    return host == platform.node() and not _alive(pid)
+
+
+@contextmanager
+def idle(directory: Path, tenant: str, job: str) -> Iterator[bool]:
+    """Keep `job` on `tenant` from being begun within the block; False where it is being worked on.
+
+    Whoever begins it meanwhile looks again for about a second. Raises `StorageError` where locks cannot be had.
+    """
+    path = _path(directory, tenant, job)
+    with _lock_errors(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = _try(path)
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            os.close(held)
+
+
 @contextmanager
 def window_lock(directory: Path, run_id: str) -> Iterator[None]:
     """Hold the lock which says that the window of run `run_id` lives, within the block; no child inherits it.
@@ -107,6 +129,12 @@ def window_lives(directory: Path, run_id: str) -> bool:
         finally:
             os.close(file)
     return False
+
+
+def forget_window(directory: Path, run_id: str) -> None:
+    """Remove what the lock of a window that is over, and recorded nowhere any more, has left."""
+    with contextlib.suppress(OSError):
+        _window_path(directory, run_id).unlink()
 
 
 @contextmanager

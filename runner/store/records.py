@@ -121,24 +121,6 @@ UNCLEAR_AT = f"""CASE WHEN t.outcome IS NULL THEN max(t.intent_at, coalesce(t.un
 A crash gives up what is under way then, and says no more than when that was noted.
 """
 
-_IN_FORCE = f"""
-    operation = 'pause' AND EXISTS (
-        SELECT 1 FROM targets t WHERE t.run = runs.run AND {HELD}
-            AND NOT EXISTS (
-                SELECT 1 FROM targets resumed JOIN runs later USING (run)
-                WHERE later.operation = 'resume' AND later.tenant = runs.tenant AND later.run > runs.run
-                    AND resumed.app_id = t.app_id AND resumed.connector_id = t.connector_id
-                    AND resumed.outcome IN ('changed', 'unchanged')))
-"""
-
-
-def prune(connection: sqlite3.Connection, before: float) -> tuple[int, int]:
-    """Remove old runs, but none whose pauses may be in force; returns how many were removed and how many kept."""
-    old = "coalesce(finished_at, started_at) < ?"
-    removed = connection.execute(f"DELETE FROM runs WHERE {old} AND NOT ({_IN_FORCE})", (before,)).rowcount
-    kept = connection.execute(f"SELECT count(*) FROM runs WHERE {old}", (before,)).fetchone()[0]
-    return removed, int(kept)
-
 
 def all_runs(connection: sqlite3.Connection) -> list[RunRecord]:
     """Every run, the newest first."""

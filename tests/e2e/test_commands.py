@@ -45,7 +45,7 @@ def test_one_run_writes_a_report_in_every_format(shell: Shell) -> None:
     whole = shell.report("reports/demo.json")
     head, *lines = map(json.loads, shell.path("reports/demo.ndjson").read_text(encoding="utf-8").splitlines())
     assert (head["type"], head["run_id"], len(lines)) == ("run", whole["run_id"], 8)
-    rows = list(csv.DictReader(io.StringIO(shell.path("reports/demo.csv").read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(shell.path("reports/demo.csv").read_text(encoding="utf-8-sig"))))
     assert [row["outcome"] for row in rows] == [row["outcome"] for row in whole["results"]]
 
 

@@ -84,6 +84,21 @@ def test_5_when_more_failed_than_is_allowed(shell: Shell, server: ContractServer
     assert list(outcomes(shell.report()).values()) == ["failed", *["not_attempted"] * 3]
 
 
+def test_5_and_no_number_beside_the_counts_that_could_differ_from_them(shell: Shell, server: ContractServer) -> None:
+    """What is in flight when the threshold is passed fails, too."""
+    gone = [("app1", f"gone{number}") for number in range(6)]
+    server.gather(6)
+    job = shell.job(gone, extra="limits: {concurrency: 6, max_failures: 3}\npreflight: false")
+
+    done = shell.run("run", job, "--report", "out.json", env=server.environment())
+
+    assert done.code == 5
+    assert shell.report()["counts"]["failed"] == 6
+    assert shell.report()["stopped"] == "the failed and unknown targets are more than max_failures (3) allows"
+    assert "6 connectors failed." in done.stdout
+    assert "4 " not in done.stdout.partition("job")[0] + done.stderr
+
+
 def test_5_when_the_deadline_passes(shell: Shell, server: ContractServer) -> None:
     def one_then_never_again(request: Request) -> Response | None:
         return problem(429, 8, "slow down") if request.path.endswith("/pause") and server.paused() else None

@@ -74,6 +74,28 @@ def test_each_connector_is_listed_with_its_state_and_whose_doing_it_is(shell: Sh
     assert "\x1b" not in table.stdout
 
 
+def test_an_error_is_the_status_of_the_last_sync_and_no_message_that_an_older_one_has_left(
+    shell: Shell, server: ContractServer
+) -> None:
+    """Both have a `lastError`; only the last sync of con2 has failed."""
+
+    def hook(request: Request) -> Response | None:
+        if request.path != "/api/v1/apps/app1/connectors":
+            return None
+        rows = [row.view(*pair) for pair, row in server.rows.items() if pair[0] == "app1"]
+        for row, status in zip(rows, ("SYNC_STATUS_DONE", "SYNC_STATUS_ERROR"), strict=True):
+            row["connector"]["status"] = {"status": status, "lastError": "timeout", "startedAt": None}
+        return Response(body=json.dumps({"list": rows, "nextPageToken": ""}).encode())
+
+    server.hook = hook
+    listed = shell.run("connectors", "--format", "json", env=server.environment())
+    job = shell.write("job.yaml", "version: 1\noperation: pause\nselect: {status: [error]}\n")
+    plan = shell.run("plan", job, "--format", "json", env=server.environment())
+
+    assert states(listed.document) == {"app1/con1": "active", "app1/con2": "error", "app2/con3": "active"}
+    assert [row["connector_id"] for row in plan.document["results"]] == ["con2"]
+
+
 def test_a_pause_that_somebody_renewed_is_not_ours_any_more(shell: Shell, server: ContractServer) -> None:
     shell.run("pause", "app1/con1", "--yes", env=server.environment())
     server.rows["app1", "con1"].paused_at = "2030-01-01T00:00:00Z"

@@ -83,7 +83,7 @@ def test_a_run_that_is_removed_takes_its_samples_with_it(store: Store) -> None:
     PaceLog(journal).note(START, 10.0, 4)
     journal.finish(START + 1, 0, None, (1, 0, 4))
 
-    assert store.prune(START + 10) == (1, 0)
+    assert store.prune(START + 10, START + 10_000) == (1, 0)
     assert store.connection.execute("SELECT count(*) FROM pace_samples").fetchone() == (0,)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runner.model import Outcome
+from runner.report.document import duration
 from runner.report.explain import explanation, reasons
 from runner.report.html.rows import Row
 from runner.report.words import ATTENTION, outcome_words
@@ -87,7 +88,7 @@ class Spans:
 
     def held_back(self, target: TargetRecord) -> float:
         """Seconds of a target's time that the limit took; 0 for less than a tenth of it, no wait to speak of."""
-        whole = (target.finished_at or 0.0) - (target.started_at or 0.0)
+        whole = duration(target.started_at, target.finished_at) or 0.0
         return min(target.waited, whole) if self.limited and target.waited > whole / 10 else 0.0
 
 

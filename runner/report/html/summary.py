@@ -91,6 +91,7 @@ def facts(run: RunRecord) -> Markup:
         "Reason": element("bdi", escaped(shortened(run.reason, 1000))) if run.reason else escaped("not given"),
         "Job": _job(run),
         "Asked by": escaped(f"{run.user} on {run.host}"),
+        **({"Until": _time(run.until)} if run.until is not None else {}),
     }
     happened = {
         "Started": _time(run.started_at),

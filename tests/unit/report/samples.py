@@ -111,7 +111,7 @@ def recorded(
 
 def hostile(name: str) -> tuple[RunRecord, TargetRecord]:
     """A run and its one failed target, with `name` wherever text from outside can stand; no store involved."""
-    begin = start(job_name=name, job_path=name, reason=name)._asdict()
+    begin = start(job_name=name, job_path=name, reason=name, user=name, host=name)._asdict()
     counts = dict.fromkeys(Outcome, 0) | {Outcome.FAILED: 1}
     run = RunRecord(
         run=1, counts=counts, finished_at=START + 2, exit_code=4, stopped=name, requests=1, retries=0, throttled=0,

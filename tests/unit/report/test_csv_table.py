@@ -2,12 +2,14 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report import render
+from runner import pairlist
+from runner.report import FORMATS, render, write
 from runner.report.csv_table import COLUMNS, guarded
 from runner.report.text import plain
 from tests.unit.report.samples import HOSTILE, Sample
@@ -49,6 +51,25 @@ def test_line_ends_are_those_of_rfc_4180(mixed: Sample) -> None:
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff20"])
 def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe(first: str) -> None:
     assert guarded(f"{first}1+1") == f"'{plain(first)}1+1"
+
+
+def test_a_file_begins_with_a_byte_order_mark_and_a_stream_does_not(mixed: Sample, tmp_path: Path) -> None:
+    out = io.StringIO(newline="")
+    render("csv", mixed.run, mixed.targets, out)
+    for format in FORMATS:
+        write(tmp_path / f"out{format}", mixed.run, mixed.targets)
+
+    written = {path.suffix: path.read_bytes() for path in tmp_path.glob("out.*")}
+    assert [suffix for suffix, content in written.items() if content.startswith(b"\xef\xbb\xbf")] == [".csv"]
+    assert written[".csv"].decode("utf-8-sig") == out.getvalue()
+    assert out.getvalue().startswith("app_id,")
+
+
+def test_a_file_is_a_list_of_pairs_for_another_command(mixed: Sample, tmp_path: Path) -> None:
+    write(tmp_path / "out.csv", mixed.run, mixed.targets)
+
+    pairs = pairlist.parse((tmp_path / "out.csv").read_bytes(), "out.csv")
+    assert [target.connector_id for target in pairs] == [f"con{seq}" for seq in range(6)]
 
 
 def test_numbers_are_left_alone() -> None:

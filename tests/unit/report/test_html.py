@@ -93,6 +93,13 @@ def test_reasons_request_ids_and_commands_are_there(mixed: Sample) -> None:
     assert "c1-runner report 20261123-162611-ab12cd --report out.json" in written(mixed)
 
 
+def test_the_end_of_its_pauses_is_a_fact(mixed: Sample) -> None:
+    ending = Sample(mixed.store, mixed.run._replace(until=START + 3600))
+
+    assert "<dt>Until</dt>" not in written(mixed)
+    assert '<dt>Until</dt><dd><time datetime="2026-11-23T17:26:11.042Z">2026-11-23 17:26:11 UTC' in written(ending)
+
+
 def test_nothing_is_loaded_from_anywhere(mixed: Sample) -> None:
     page = Page(written(mixed))
     links = [attributes.get(name) for _, attributes in page.seen for name in ("src", "href", "action")]

@@ -35,6 +35,8 @@ def test_the_document_has_the_fields_of_the_contract_and_no_others(mixed: Sample
     assert document["schema"] == "c1-runner/report/1"
     assert document["job"] == {"name": "hr-freeze", "path": "jobs/hr-freeze.yaml", "sha256": "0" * 64}
     assert document["requests"] == {"total": 12, "retries": 8, "throttled": 2}
+    assert document["by"] == {"user": "cron", "host": "ops-1"}
+    assert document["until"] is None
     assert {tuple(result) for result in document["results"]} == {RESULT_FIELDS}
     assert tuple(document["results"][0]["before"]) == STATE_FIELDS
 
@@ -56,6 +58,14 @@ def test_counts_name_all_six_outcomes_and_add_up_to_the_results(mixed: Sample) -
     assert list(document["counts"]) == [outcome.value for outcome in Outcome]
     assert sum(document["counts"].values()) == len(document["results"]) == 6
     assert [result["outcome"] for result in document["results"]] == [outcome.value for outcome in Outcome]
+
+
+@pytest.mark.parametrize("format", ["json", "ndjson"])
+def test_the_end_of_a_window_is_told(mixed: Sample, format: str) -> None:
+    ending = Sample(mixed.store, mixed.run._replace(until=mixed.run.started_at + 3600))
+    document, _ = json.JSONDecoder().raw_decode(as_text(format, ending))
+
+    assert document["until"] == "2026-11-23T17:26:11.042Z"
 
 
 def test_the_state_is_said_in_one_word(mixed: Sample) -> None:

@@ -1,9 +1,14 @@
 """JUnit XML: what CI systems read, per connector."""
 
 import io
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
@@ -54,8 +59,82 @@ def test_the_totals_are_those_of_the_cases(tmp_path: Path) -> None:
     totals = {"tests": 10, "failures": 3, "errors": 2, "skipped": 4}
 
     for name, total in totals.items():
-        assert root.get(name) == str(total)
+        assert root.get(name) == (None if name == "skipped" else str(total))
         assert sum(int(suite.get(name, "")) for suite in root) == total
+
+
+class Rule(NamedTuple):
+    """What the schema of Jenkins' xUnit plugin (junit-10.xsd) has on an element."""
+
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    children: frozenset[str] = frozenset()
+    text: bool = False
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "testsuites": Rule(optional=words("name time tests failures errors"), children=words("testsuite")),
+        "testsuite": Rule(
+            words("name tests failures errors"),
+            words("group time skipped timestamp hostname id package file log url"),
+            words("testsuite properties testcase system-out system-err"),
+        ),
+        "testcase": Rule(
+            words("name"),
+            words("time classname group"),
+            words("skipped error failure rerunFailure rerunError flakyFailure flakyError system-out system-err"),
+        ),
+        **dict.fromkeys(("failure", "error", "skipped"), Rule(optional=words("type message"), text=True)),
+    }
+)
+SECONDS = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]{0,3})?")
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+
+def breaches(document: str) -> list[str]:
+    """Where a document does not keep to the rules."""
+    root = ElementTree.fromstring(document)
+    found = [] if root.tag == "testsuites" else [f"the root is {root.tag}"]
+    for element in root.iter():
+        rule = RULES[element.tag]
+        names = element.attrib.keys()
+        found += [f"{element.tag} lacks {name}" for name in rule.required - names]
+        found += [f"{element.tag} has {name}" for name in names - rule.required - rule.optional]
+        found += [f"{child.tag} in {element.tag}" for child in element if child.tag not in rule.children]
+        if not rule.text and any(text and text.strip() for text in (element.text, *(each.tail for each in element))):
+            found.append(f"text in {element.tag}")
+        for name, pattern in (("time", SECONDS), ("timestamp", MOMENT)):
+            if not pattern.fullmatch(element.get(name, "2026-11-23T16:26:11" if pattern is MOMENT else "0")):
+                found.append(f"{name} of {element.tag}: {element.get(name)}")
+    return found
+
+
+def test_it_keeps_to_the_schema_of_jenkins(mixed: Sample, tmp_path: Path) -> None:
+    with recorded(tmp_path, [], finish=None) as empty:
+        assert breaches(written(empty)) == []
+    assert breaches(written(mixed)) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "breach"),
+    [
+        ("<testsuites ", "<testsuites skipped='2' ", "testsuites has skipped"),
+        (" failures='", " fails='", "testsuite lacks failures"),
+        ("timestamp='2026-11-23T16:26:11'", "timestamp='2026-11-23T16:26:11.042Z'", "timestamp of testsuite: "),
+        ("time='8.500'", "time='8.5 s'", "time of testcase: 8.5 s"),
+        ("<skipped ", "later<skipped ", "text in testcase"),
+    ],
+)
+def test_a_breach_of_the_schema_is_found(mixed: Sample, right: str, wrong: str, breach: str) -> None:
+    document = written(mixed)
+
+    assert right in document
+    assert any(found.startswith(breach) for found in breaches(document.replace(right, wrong)))
 
 
 def test_an_app_that_comes_in_pieces_is_one_suite(tmp_path: Path) -> None:

@@ -50,8 +50,16 @@ def test_it_begins_with_the_verdict_and_holds_the_facts(mixed: Sample) -> None:
 
     assert text.startswith("## ❌ 2 of 6 connectors are paused\n")
     assert "| Reason | CHG\\-1234 HR migration |" in text
+    assert "| By | cron on ops\\-1 |" in text
+    assert "Pauses end" not in text
     assert "| paused | already paused | failed | unknown | skipped | not attempted |" in text
     assert "| 1 | 1 | 1 | 1 | 1 | 1 |" in text
+
+
+def test_the_end_of_its_pauses_is_a_fact(mixed: Sample) -> None:
+    ending = Sample(mixed.store, mixed.run._replace(until=START + 3600))
+
+    assert "| Pauses end | 2026-11-23 17:26:11 UTC |" in written(ending)
 
 
 def test_what_needs_attention_comes_before_the_rest(mixed: Sample) -> None:
