@@ -4,7 +4,7 @@ import gc
 import sys
 from typing import NoReturn
 
-from runner.cli.streams import forgive_broken_pipes
+from runner.cli import streams
 from runner.errors import ExitCode, RunnerError
 
 _NEW_OBJECTS = 100_000
@@ -22,7 +22,7 @@ def main() -> NoReturn:
 
     from runner.cli.app import app
 
-    forgive_broken_pipes()
+    streams.make_unfailing()
     try:
         code = app.main(prog_name="c1-runner", standalone_mode=False)
     except RunnerError as error:
@@ -39,7 +39,15 @@ def main() -> NoReturn:
     except Exception:
         code = _complain(f"this is a bug in c1-runner; please report it\n{_traceback()}", ExitCode.BUG)
     gc.freeze()  # or Python would look for cycles among all that is left, on its way out
-    sys.exit(code or 0)
+    sys.exit(_with_losses(code or ExitCode.OK))
+
+
+def _with_losses(code: int) -> int:
+    """The exit code, with what could not be printed or put down taken into account: it hides no other trouble."""
+    loss = streams.output_loss()
+    if loss is not None:
+        _complain(f"standard output could not be written ({loss}): what was printed there is lost, or not whole", code)
+    return ExitCode.STORAGE if code == ExitCode.OK and streams.anything_lost() else code
 
 
 def _traceback() -> str:
