@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
     NOTHING = 6
     """Nothing was selected."""
     STORAGE = 7
-    """State or report could not be written."""
+    """State, report or output could not be written."""
     LOCKED = 75
     """Another run holds the lock (EX_TEMPFAIL of sysexits.h)."""
     HANGUP = 129

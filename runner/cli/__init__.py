@@ -5,8 +5,8 @@ import os
 import sys
 from typing import NoReturn
 
+from runner.cli import streams
 from runner.cli.given import check_given
-from runner.cli.streams import forgive_broken_pipes
 from runner.errors import ExitCode, RunnerError
 
 _NEW_OBJECTS = 100_000
@@ -24,7 +24,7 @@ def main() -> NoReturn:
 
     from runner.cli.app import app
 
-    forgive_broken_pipes()
+    streams.make_unfailing()
     try:
         check_given(sys.argv[1:], os.environ)
         code = app.main(prog_name="c1-runner", standalone_mode=False)
@@ -42,7 +42,15 @@ def main() -> NoReturn:
     except Exception:
         code = _complain(f"this is a bug in c1-runner; please report it\n{_traceback()}", ExitCode.BUG)
     gc.freeze()  # or Python would look for cycles among all that is left, on its way out
-    sys.exit(code or 0)
+    sys.exit(_with_losses(code or ExitCode.OK))
+
+
+def _with_losses(code: int) -> int:
+    """The exit code, with what could not be printed or put down taken into account: it hides no other trouble."""
+    loss = streams.output_loss()
+    if loss is not None:
+        _complain(f"standard output could not be written ({loss}): what was printed there is lost, or not whole", code)
+    return ExitCode.STORAGE if code == ExitCode.OK and streams.anything_lost() else code
 
 
 def _traceback() -> str:

@@ -1,6 +1,5 @@
 """What a finished run leaves behind: the report files, the recap on stdout, the exit code."""
 
-import contextlib
 import logging
 import os
 import sys
@@ -14,7 +13,8 @@ from runner import report, trace
 from runner.cli.logs import notice
 from runner.cli.process import undisturbed
 from runner.cli.state import to_type
-from runner.errors import ExitCode, StorageError, UsageError
+from runner.cli.streams import note_loss
+from runner.errors import ExitCode, RunnerError, StorageError, UsageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
 from runner.report.words import moment_text
@@ -65,19 +65,26 @@ def account(
     try:
         record = store.run(result.run_id)
         with undisturbed():
-            written = [] if result.abandoned else _write_reports(store, record, reports, hints)
+            written, whole = ([], True) if result.abandoned else _write_reports(store, record, reports, hints)
         _append_step_summary(store, record, hints)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
+        exit_code = exit_code if whole else ExitCode.STORAGE
     except (StorageError, UsageError) as error:  # UsageError: its state file is not the run's any more
-        notice(str(error), level=logging.ERROR)
-        exit_code = ExitCode.STORAGE
+        exit_code = _complain(error)
     _say_what_is_missing(result)
     if result.stopped is not None:
         notice(f"{'partial' if result.partial else 'stopped'}: {plain(result.stopped)}")
     if result.abandoned and reports:
         notice(f"no report was written; `c1-runner report {result.run_id}` makes it")
     return exit_code
+
+
+def _complain(error: RunnerError) -> int:
+    """Say what was not put down; returns the exit code that goes with it, and sees to it that it is not 0."""
+    notice(str(error), level=logging.ERROR)
+    note_loss()
+    return ExitCode.STORAGE
 
 
 def render_to_stdout(output_format: str, store: Store, record: RunRecord, commands: Sequence[str]) -> None:
@@ -90,12 +97,18 @@ def render_to_stdout(output_format: str, store: Store, record: RunRecord, comman
         report.render(output_format, record, targets, sys.stdout, extras_of(store, record, commands))
 
 
-def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> list[Path]:
+def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> tuple[list[Path], bool]:
+    """Write the reports; which are there now, and whether that is all of them. One is not lost with another."""
     paths = [report.expand(template, record) for template in templates]
     extras = extras_of(store, record, hints.after(record, reported=True))
+    written = []
     for path in paths:
-        report.write(path, record, store.targets(record), extras)
-    return paths
+        try:
+            report.write(path, record, store.targets(record), extras)
+            written.append(path)
+        except StorageError as error:
+            _complain(error)
+    return written, len(written) == len(paths)
 
 
 def extras_of(store: Store, record: RunRecord, commands: Sequence[str]) -> report.Extras:
@@ -104,12 +117,17 @@ def extras_of(store: Store, record: RunRecord, commands: Sequence[str]) -> repor
 
 
 def _append_step_summary(store: Store, record: RunRecord, hints: Hints) -> None:
-    """On a CI system that asks for a summary in Markdown, it gets one; it is no report that anybody relies on."""
+    """On a CI system that asks for a summary in Markdown, it gets one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as out:
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as out:
             extras = extras_of(store, record, hints.after(record, reported=True))
             report.render("markdown", record, store.targets(record), out, extras)
+    except OSError as error:
+        notice(f"{plain(path)}: the summary could not be written (GITHUB_STEP_SUMMARY: {error.strerror or error})")
+        note_loss()
 
 
 def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints: Hints, output_format: str) -> None:

@@ -36,7 +36,7 @@ _EXIT_CODES = {
     "4": "finished, but some targets failed, are unknown or were left out",
     "5": "stopped early: failure threshold, deadline or outage",
     "6": "nothing was selected",
-    "7": "state or report could not be written",
+    "7": "state, report or output could not be written",
     "75": "another run holds the lock",
     "129, 130, 143": "ended by SIGHUP, SIGINT, SIGTERM",
 }
