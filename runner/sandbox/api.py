@@ -134,8 +134,8 @@ class Api:
         except ValueError as error:
             raise GatewayError(replies.INVALID_ARGUMENT, f"page size or token: {error}") from None
         more = end < len(items) or behaviour.endless != "no"
-        if behaviour.endless == "again" and items:
-            start, end = start % len(items), start % len(items) + end - start
+        if behaviour.endless == "again" and start >= len(items):
+            start, end = 0, end - start
         rows = [each for item in items[start:end] if (each := row(item)) is not None]
         return {
             "list": rows or (None if behaviour.null_lists else []),

@@ -53,7 +53,8 @@ class Faults:
     big_body: float = 0.0
     expire: float = 0.0
     another: float = 0.0  # of reads of one connector, whatever `on` says: another connector's row
-    other_pause: float = 0.0  # of requests to the API: somebody else pauses this connector or another one
+    other: float = 0.0  # of requests to the API: somebody else pauses or resumes this connector or another one
+    other_pause: float = 0.0
     other_resume: float = 0.0
     other_delete: float = 0.0
     anomaly: float = 0.0  # C1's own check pauses

@@ -33,7 +33,7 @@ RANDOM = (
 )
 
 # At most one of these follows a request: what somebody else does, or C1 itself.
-OTHERS = ("other_pause", "other_resume", "other_delete", "anomaly", "system")
+OTHERS = ("other", "other_pause", "other_resume", "other_delete", "anomaly", "system")
 
 # What the tenant is like rather than what happens to a request: fields of `Behaviour` of the same names.
 OF_TENANT = ("clock", "lag", "vocabulary", "overshoot", "endless", "deleted", "mcp", "owners")
@@ -42,7 +42,7 @@ PRESETS = {
     "bad-day": (
         "latency=60ms,jitter=0.6,limit=20/s,burst=10,limit_headers=x,token_life=600s,"
         "on=post+read,error=8%,error_after=3%,drop=3%,drop_after=3%,gateway=1%,forbidden=0.5%,"
-        "clock=+130s,vocabulary=odd,other_pause=1%,other_resume=1%"
+        "clock=+130s,vocabulary=odd,other=2%"
     ),
 }
 
@@ -112,7 +112,7 @@ _READERS: dict[str, Reader] = {
     "limit_headers": _one_of(*STYLES),
     "refused_costs": units.truth,
     "token_life": units.seconds,
-    "date": units.truth,
+    "date": lambda text: _one_of("sent", "none")(text) == "sent",
     "outage": lambda text: tuple(units.span(part) for part in text.split("+")),
     "outage_as": _one_of("503", "drop", "silence"),
     "on": _some_of("post", "read", "token"),

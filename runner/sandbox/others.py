@@ -32,6 +32,7 @@ class Others:
         self._bounds = tuple(accumulate(shares.values()))
         self._seen: Counter[str] = Counter()
         self._acts: dict[str, Callable[[str, str], object]] = {
+            "other": self._turn,
             "other_pause": tenant.pause_by_other,
             "other_resume": tenant.resume_by_other,
             "other_delete": tenant.delete,
@@ -56,6 +57,12 @@ class Others:
             self._acts[name](*pair)
         except NotFound:
             return  # it is deleted, or never was
+
+    def _turn(self, app_id: str, connector_id: str) -> None:
+        """Resume what is paused, pause what is not."""
+        paused = self._tenant.state(app_id, connector_id).pause is not None
+        act = self._tenant.resume_by_other if paused else self._tenant.pause_by_other
+        act(app_id, connector_id)
 
     def _pick(self, which: float) -> Pair | None:
         """Return a connector of the tenant, None if the app that the draw falls on has none."""

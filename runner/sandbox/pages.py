@@ -28,7 +28,7 @@ def bounds(listing: str, size: int, page_token: str, overshoot: int) -> tuple[in
 
 def token(listing: str, offset: int) -> str:
     """Return the token of the page that starts at `offset`."""
-    packed = (offset % 256**_OFFSET_BYTES).to_bytes(_OFFSET_BYTES, "big")  # an endless listing starts over
+    packed = offset.to_bytes(_OFFSET_BYTES, "big")
     return urlsafe_b64encode(packed + _check(listing, packed)).decode().rstrip("=")
 
 
