@@ -3,16 +3,17 @@
 import shlex
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import anyio
 import click
 
 from runner.cli import options
+from runner.cli.tenant import read_faults
 from runner.errors import UsageError
 from runner.sandbox import (
     Faults,
-    FaultsError,
     Generated,
     Open,
     Oracle,
@@ -24,6 +25,8 @@ from runner.sandbox import (
     serve,
 )
 
+CLIENTS = ("signer", "plain", "reader", "blind", "federated")
+
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: any free port.")
@@ -31,10 +34,13 @@ from runner.sandbox import (
 @click.option("--apps", type=click.IntRange(1), help="Generate a tenant with so many apps.")
 @click.option("--connectors", type=click.IntRange(0), default=20_000, show_default=True, help="With --apps.")
 @click.option("--any-id", is_flag=True, help="Every well-formed app and connector id exists.")
+@click.option("--client", type=click.Choice(CLIENTS), default=CLIENTS[0], help="Whose credentials are printed.")
 @click.option(
     "--log", type=options.GivenPath(path_type=Path, dir_okay=False), help="Append what is applied to this file."
 )
-def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: bool, log: Path | None) -> int:
+def sandbox(
+    port: int, faults: str, apps: int | None, connectors: int, any_id: bool, client: str, log: Path | None
+) -> int:
     """Serve a simulated tenant on a loopback port until interrupted.
 
     \b
@@ -43,22 +49,12 @@ def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: b
       . ./sandbox.env                        # in another
       c1-runner run jobs/demo.yaml
     """
-    try:
-        parsed = Faults.parse(faults) if faults else Faults()
-    except FaultsError as error:
-        raise UsageError(f"--faults: {error}") from None
-    population: Population
-    if any_id:
-        population = Open()
-    elif apps is not None:
-        population = Generated(apps, connectors)
-    else:
-        population = demo_population(time.time())
-    tenant = Tenant(population, oracle=Oracle(keep_requests=False))
+    parsed = read_faults(faults)
+    tenant = Tenant(_population(apps, connectors, any_id, parsed), oracle=Oracle(keep_requests=False))
 
     async def main() -> int:
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: serve(tenant, parsed, port=port, log=log, ready=_announce))
+            group.start_soon(lambda: serve(tenant, parsed, port=port, log=log, ready=partial(_announce, client)))
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
                 number = await anext(received)
             group.cancel_scope.cancel()
@@ -70,7 +66,13 @@ def sandbox(port: int, faults: str, apps: int | None, connectors: int, any_id: b
         raise UsageError(f"cannot serve on port {port}: {group.exceptions[0]}") from None
 
 
-def _announce(server: SandboxServer) -> None:
-    for name, value in environment(server).items():
+def _population(apps: int | None, connectors: int, any_id: bool, faults: Faults) -> Population:
+    if any_id:
+        return Open()
+    return demo_population(time.time() + (faults.clock or 0.0)) if apps is None else Generated(apps, connectors)
+
+
+def _announce(client: str, server: SandboxServer) -> None:
+    for name, value in environment(server, getattr(server.desk, client)).items():
         print(f"export {name}={shlex.quote(value)}", flush=True)
     click.echo(f"serving a simulated tenant at {server.url}; Ctrl-C ends it", err=True)

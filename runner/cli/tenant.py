@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from runner import settings
 from runner.errors import UsageError
 from runner.model import Job
 from runner.settings import Settings
+
+if TYPE_CHECKING:
+    from runner.sandbox import Faults
 
 
 @asynccontextmanager
@@ -30,15 +34,23 @@ async def connected(job: Job, *, sandbox: bool, faults: str | None) -> AsyncIter
     yield found
 
 
-@asynccontextmanager
-async def _sandbox(faults: str) -> AsyncIterator[dict[str, str]]:
-    import time
-
-    from runner.sandbox import Faults, FaultsError, SandboxServer, Tenant, demo_population, environment
+def read_faults(text: str) -> "Faults":
+    """Read the value of `--faults`. Raises `UsageError` that names all that is wrong with it."""
+    from runner.sandbox import Faults, FaultsError
 
     try:
-        parsed = Faults.parse(faults) if faults else Faults()
+        return Faults.parse(text)
     except FaultsError as error:
         raise UsageError(f"--faults: {error}") from None
-    async with SandboxServer(Tenant(demo_population(time.time())), parsed) as server:
+
+
+@asynccontextmanager
+async def _sandbox(text: str) -> AsyncIterator[dict[str, str]]:
+    import time
+
+    from runner.sandbox import SandboxServer, Tenant, demo_population, environment
+
+    faults = read_faults(text)
+    tenant = Tenant(demo_population(time.time() + (faults.clock or 0.0)))
+    async with SandboxServer(tenant, faults) as server:
         yield environment(server)

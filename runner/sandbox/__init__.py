@@ -15,6 +15,7 @@ from runner.sandbox.records import App, Connector, Ending, Pause, State, Sync
 from runner.sandbox.server import SandboxServer, environment, serve
 from runner.sandbox.tenant import Behaviour, NotFound, Tenant
 from runner.sandbox.tokens import TENANT_HOST, TokenDesk
+from runner.sandbox.vocabulary import Cause, Vocabulary
 
 __all__ = [
     "TENANT_HOST",
@@ -22,6 +23,7 @@ __all__ = [
     "App",
     "Arrival",
     "Behaviour",
+    "Cause",
     "Connector",
     "Credential",
     "Ending",
@@ -41,6 +43,7 @@ __all__ = [
     "Sync",
     "Tenant",
     "TokenDesk",
+    "Vocabulary",
     "demo_population",
     "environment",
     "of_pairs",

@@ -17,7 +17,11 @@ class Kind(Enum):
     RESET = "reset"  # connection reset, no reply
     SILENCE = "silence"  # no reply, connection left open
     TRUNCATE = "truncate"  # Content-Length longer than the body, then closed
+    DUPLICATE = "duplicate"  # the same bytes twice
     HTML = "html"  # 200 and a web page
+    GATEWAY = "gateway"  # 404 in plain text from a gateway that found no backend
+    FORBIDDEN = "forbidden"  # 403 and a web page from a firewall
+    ANOTHER = "another"  # another connector's row, where one connector is read
     ACCEPTED = "accepted"  # 202
     EMPTY = "empty"  # 204
     REDIRECT = "redirect"  # 3xx elsewhere
@@ -30,7 +34,17 @@ class Kind(Enum):
 
 
 # Kinds whose request never reaches the API unless a script says so.
-_NOT_APPLIED = {Kind.STATUS, Kind.DROP, Kind.RESET, Kind.SILENCE, Kind.HTML, Kind.REDIRECT, Kind.ERROR_OBJECT}
+_NOT_APPLIED = {
+    Kind.STATUS,
+    Kind.DROP,
+    Kind.RESET,
+    Kind.SILENCE,
+    Kind.HTML,
+    Kind.GATEWAY,
+    Kind.FORBIDDEN,
+    Kind.REDIRECT,
+    Kind.ERROR_OBJECT,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from runner.sandbox import pages, replies
+from runner.sandbox import pages, replies, search
 from runner.sandbox.grants import grant
 from runner.sandbox.keys import Credential
-from runner.sandbox.records import App
+from runner.sandbox.records import Connector
 from runner.sandbox.replies import Call, GatewayError, Reply
 from runner.sandbox.routes import Endpoint, Route
-from runner.sandbox.rows import Row, app_row, connector_view
+from runner.sandbox.rows import Look, Row, app_row, connector_view, mcp_server
 from runner.sandbox.tenant import NotFound, Tenant
 from runner.sandbox.tokens import TokenDesk
 
@@ -26,8 +26,8 @@ class AskedPage:
     """A page as asked for: `listing` names what is listed, size and token are still unchecked."""
 
     listing: str
-    size: Any
-    token: Any
+    size: int | str
+    token: str
 
 
 class Api:
@@ -91,74 +91,75 @@ class Api:
             case Endpoint.SEARCH_APPS:
                 return self._search(call)
             case Endpoint.CONNECTORS:
-                return self._connectors(call, route.app_id)
-        return self._connector(route)
+                return self._connectors(call, route.app_id, credential)
+            case Endpoint.MCP_SERVERS:
+                return self._mcp_servers(call, route.app_id)
+        connector, state = self._tenant.look(route.app_id, route.connector_id)
+        return {"connectorView": connector_view(connector, state, self._look(credential)), "expanded": None}
 
     def _search(self, call: Call) -> Row:
-        asked = _json_body(call)
-        terms = {name: asked[name] for name in sorted(asked) if name not in ("pageSize", "pageToken")}
-        page = AskedPage(f"search {json.dumps(terms)}", asked.get("pageSize"), asked.get("pageToken"))
-        return self._page(page, _matching(self._tenant.apps(), asked), app_row)
+        asked = search.read(_json_body(call))
+        page = AskedPage(asked.listing, asked.size, asked.token)
+        return self._page(page, asked.find(self._tenant.apps()), app_row)
 
-    def _connectors(self, call: Call, app_id: str) -> Row:
-        tenant, moment = self._tenant, self._moment()
-        body = self._page(
-            _in_query(call, f"connectors of {app_id}"),
-            tenant.connectors(app_id),
-            lambda connector: connector_view(connector, tenant.seen(connector), moment),
-        )
-        return body | {"expanded": None}
+    def _connectors(self, call: Call, app_id: str, credential: Credential) -> Row:
+        tenant, look = self._tenant, self._look(credential)
 
-    def _connector(self, route: Route) -> Row:
-        connector, state = self._tenant.look(route.app_id, route.connector_id)
-        return {"connectorView": connector_view(connector, state, self._moment()), "expanded": None}
+        def row(connector: Connector) -> Row | None:
+            state = tenant.seen(connector)
+            return connector_view(connector, state, look) if tenant.is_listed(connector, state) else None
 
-    def _moment(self) -> float:
-        """Return the time that reads show: they may lag."""
-        return self._tenant.clock() - self._tenant.behaviour.lag
+        page = _in_query(call, f"connectors of {app_id}")
+        return self._page(page, tenant.connectors(app_id), row) | {"expanded": None}
 
-    def _page(self, asked: AskedPage, items: Sequence[Item], row: Callable[[Item], Row]) -> Row:
+    def _mcp_servers(self, call: Call, app_id: str) -> Row:
+        tenant = self._tenant
+
+        def row(connector: Connector) -> Row | None:
+            return mcp_server(connector) if tenant.seen(connector).deleted_at is None else None
+
+        servers = [connector for connector in tenant.connectors(app_id) if connector.mcp]
+        return self._page(_in_query(call, f"mcp_servers of {app_id}"), servers, row)
+
+    def _look(self, credential: Credential) -> Look:
+        """Return how this reader sees connectors now: reads may lag."""
+        behaviour = self._tenant.behaviour
+        moment = self._tenant.clock() - behaviour.lag
+        return Look(moment, behaviour.vocabulary, credential.blind, behaviour.owners)
+
+    def _page(self, asked: AskedPage, items: Sequence[Item], row: Callable[[Item], Row | None]) -> Row:
+        """Return one page; an item without a row is left out, so that a page may hold fewer than asked."""
         behaviour = self._tenant.behaviour
         try:
-            size, token = int(asked.size or 0), str(asked.token or "")
-            start, end = pages.bounds(asked.listing, size, token, behaviour.overshoot)
-        except (TypeError, ValueError) as error:
+            start, end = pages.bounds(asked.listing, int(asked.size or 0), asked.token, behaviour.overshoot)
+        except ValueError as error:
             raise GatewayError(replies.INVALID_ARGUMENT, f"page size or token: {error}") from None
-        rows = [row(item) for item in items[start:end]]
+        more = end < len(items) or behaviour.endless != "no"
+        if behaviour.endless == "again" and start >= len(items):
+            start, end = 0, end - start
+        rows = [each for item in items[start:end] if (each := row(item)) is not None]
         return {
             "list": rows or (None if behaviour.null_lists else []),
-            "nextPageToken": pages.token(asked.listing, end) if end < len(items) else "",
+            "nextPageToken": pages.token(asked.listing, end) if more else "",
         }
 
 
 def _in_query(call: Call, listing: str) -> AskedPage:
     query = dict(parse_qsl(call.query))
-    return AskedPage(listing, query.get("page_size"), query.get("page_token"))
+    return AskedPage(listing, query.get("page_size", ""), query.get("page_token", ""))
 
 
 def _json_body(call: Call) -> dict[str, Any]:
     """Return the JSON object of the body; no body at all counts as an empty one."""
     try:
         body = json.loads(call.body) if call.body.strip() else {}
+    except RecursionError:
+        raise GatewayError(replies.INVALID_ARGUMENT, "the body is nested too deeply") from None
     except ValueError as error:
         raise GatewayError(replies.INVALID_ARGUMENT, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise GatewayError(replies.INVALID_ARGUMENT, "the body is not a JSON object")
     return body
-
-
-def _matching(apps: Sequence[App], asked: Mapping[str, Any]) -> Sequence[App]:
-    name = str(asked.get("displayName") or asked.get("query") or "").casefold()
-    wanted, unwanted = asked.get("appIds"), asked.get("excludeAppIds") or ()
-    if asked.get("onlyDirectories"):
-        return []
-    if not (name or wanted or unwanted):
-        return apps
-    return [
-        app
-        for app in apps
-        if name in app.name.casefold() and (not wanted or app.id in wanted) and app.id not in unwanted
-    ]
 
 
 def _introspection(credential: Credential) -> Row:

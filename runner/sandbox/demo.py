@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from runner.sandbox.population import Listed
-from runner.sandbox.records import App, Connector, Ending, Pause, State, Sync, anomaly_pause, timestamp
+from runner.sandbox.records import App, Connector, Ending, Pause, State, Sync, timestamp
+from runner.sandbox.vocabulary import Cause
 
 MINUTE = 60.0
 
@@ -35,10 +36,10 @@ _CONNECTORS = (
     ("2aAwsOrg", "2bAwsRoot", "AWS management account", "catalog-aws", "done"),
     ("2aAwsOrg", "2bAwsProd", "AWS production", "catalog-aws", "done"),
     ("2aAwsOrg", "2bAwsStage", "AWS staging", "catalog-aws", "done"),
-    ("2aAwsOrg", "2bAwsSecurity", "AWS security tooling", "catalog-aws", "done"),
+    ("2aAwsOrg", "2bAwsSecurity", "AWS security tooling", "catalog-mcp", "mcp"),
     ("2aAwsOrg", "2bAwsIdentity", "AWS IAM Identity Center", "catalog-aws-sso", "done"),
     ("2aPayroll", "2bPayrollUS", "Payroll US", "catalog-adp", "done"),
-    ("2aPayroll", "2bPayrollDE", "Payroll DE", "catalog-adp", "paused"),
+    ("2aPayroll", "2bPayrollDE", "Payroll DE", "catalog-adp", "failed and paused"),
     ("2aSlackUS", "2bSlack", "Slack workspace", "catalog-slack", "done"),
     ("2aSlackEU", "2bSlack", "Slack workspace", "catalog-slack", "done"),  # the pair is the key
     ("2aOddNames", "2bFormula", "=1+cmd|' /C calc'!A0", "catalog-odd", "done"),
@@ -54,7 +55,7 @@ def demo_population(now: float) -> Listed:
     states = _states(now)
     apps = (App(app_id, name) for app_id, name in _APPS.items())
     connectors = (
-        Connector(app_id, connector_id, name, catalog_id, states[special])
+        Connector(app_id, connector_id, name, catalog_id, states[special], mcp=special == "mcp")
         for app_id, connector_id, name, catalog_id, special in _CONNECTORS
     )
     return Listed(apps, connectors)
@@ -67,10 +68,12 @@ def _states(now: float) -> dict[str, State]:
     paused = Pause(timestamp(now - 3 * 24 * 60 * MINUTE, 271))
     return {
         "done": State(sync=finished),
+        "mcp": State(sync=finished),
         "error": State(sync=failed),
         "syncing": State(sync=running),
         "never synced": State(),
         "paused": State(paused, finished),
-        "anomaly": State(anomaly_pause(timestamp(now - 90 * MINUTE, 828)), finished),
+        "failed and paused": State(paused, failed),
+        "anomaly": State(Pause(timestamp(now - 90 * MINUTE, 828), Cause.ANOMALY), finished),
         "deleted": State(sync=finished, deleted_at=now - 60 * 24 * 60 * MINUTE),
     }

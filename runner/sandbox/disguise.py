@@ -8,6 +8,13 @@ from runner.sandbox import replies
 from runner.sandbox.actions import Action, Kind
 from runner.sandbox.replies import Reply
 
+_GATEWAY = Reply(404, b"default backend - 404", "text/plain; charset=utf-8")
+_FORBIDDEN = Reply(
+    403,
+    b"<html><head><title>403 Forbidden</title></head><body><h1>Request blocked</h1>"
+    b"<p>The request was rejected by the web application firewall.</p></body></html>",
+    replies.HTML,
+)
 _ERROR_OBJECT = b'{"error":{"code":13,"message":"internal error"}}'
 
 
@@ -28,6 +35,10 @@ def _replaced(reply: Reply, action: Action, request_id: str) -> Reply:
             return replies.status_reply(action.status, request_id)
         case Kind.HTML:
             return Reply(200, replies.PAGE, replies.HTML)
+        case Kind.GATEWAY:
+            return _GATEWAY
+        case Kind.FORBIDDEN:
+            return _FORBIDDEN
         case Kind.REDIRECT:
             return replies.redirect(action.status or 302, action.location)
         case Kind.ERROR_OBJECT:

@@ -7,6 +7,7 @@ lifetimes as C1's own token source sends them. Credentials count in the body onl
 from __future__ import annotations
 
 import hmac
+import math
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +21,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
 LONGEST_ASSERTION = 300.0  # seconds from now to exp
+OLDEST_SUBJECT = 600.0  # seconds since a workload's token was issued
+_UNREADABLE = (jwt.PyJWTError, ValueError, TypeError, RecursionError)  # what PyJWT raises on junk
 _FORM = "application/x-www-form-urlencoded"
 _TIME_CLAIMS = ("exp", "iat", "nbf")
 
@@ -118,14 +121,14 @@ def _verify_assertion(desk: TokenDesk, credential: Credential, form: dict[str, s
                 "verify_nbf": False,
             },
         )
-    except jwt.InvalidTokenError as error:
+    except _UNREADABLE as error:
         raise GrantError("invalid_client", f"client_assertion: {error}") from None
     _verify_times(desk, claims)
 
 
 def _verify_times(desk: TokenDesk, claims: dict[str, Any]) -> None:
     for name in _TIME_CLAIMS:
-        if name in claims and not isinstance(claims[name], int | float):
+        if name in claims and not _is_time(claims[name]):
             raise GrantError("invalid_client", f"client_assertion: {name} is not a number")
     now, leeway = desk.clock(), desk.leeway
     if claims["exp"] <= now - leeway:
@@ -137,14 +140,24 @@ def _verify_times(desk: TokenDesk, claims: dict[str, Any]) -> None:
 
 
 def _exchange(desk: TokenDesk, form: dict[str, str]) -> Credential:
-    """Accept any well-formed JWT: the sandbox trusts no outside issuer, so there is no key to check with."""
+    """Accept any well-formed JWT that is fresh: the sandbox trusts no issuer, so there is no key to check with.
+
+    A JWT that does not say when it was issued counts as fresh.
+    """
     credential = _known(desk, form)
     if not credential.client_id.endswith("/wfe"):
         raise GrantError("unauthorized_client", "token exchange needs a workload-federation client")
     if _required(form, "subject_token_type") != JWT_TYPE:
         raise GrantError("invalid_request", f"subject_token_type must be {JWT_TYPE}")
     try:
-        jwt.get_unverified_header(_required(form, "subject_token"))
-    except jwt.InvalidTokenError as error:
+        claims = jwt.decode(_required(form, "subject_token"), options={"verify_signature": False})
+    except _UNREADABLE as error:
         raise GrantError("invalid_grant", f"subject_token: {error}") from None
+    issued = claims.get("iat", desk.clock())
+    if not _is_time(issued) or issued < desk.clock() - OLDEST_SUBJECT - desk.leeway:
+        raise GrantError("invalid_grant", "subject_token was issued more than 10 minutes ago")
     return credential
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

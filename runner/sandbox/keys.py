@@ -21,9 +21,10 @@ class Credential:
     secret: str | None = None
     key: Ed25519PublicKey | None = None
     read_only: bool = False
+    blind: bool = False  # its role may pause, but not see what is paused
 
 
-def signing_credential(client_id: str, seed: str, *, read_only: bool = False) -> Credential:
+def signing_credential(client_id: str, seed: str, *, read_only: bool = False, blind: bool = False) -> Credential:
     """Return a client whose secret is an Ed25519 JWK, derived from `seed` and `client_id`."""
     private = Ed25519PrivateKey.from_private_bytes(_bytes_from(f"{seed}/{client_id}"))
     public = private.public_key()
@@ -34,7 +35,7 @@ def signing_credential(client_id: str, seed: str, *, read_only: bool = False) ->
         "d": _unpadded(private.private_bytes_raw()),
     }
     secret = SECRET_PREFIX + _unpadded(json.dumps(jwk, separators=(",", ":")).encode())
-    return Credential(client_id, secret, public, read_only)
+    return Credential(client_id, secret, public, read_only, blind)
 
 
 def _bytes_from(seed: str) -> bytes:

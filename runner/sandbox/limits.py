@@ -9,6 +9,7 @@ from email.utils import formatdate, parsedate_to_datetime
 
 from runner.sandbox import units
 
+STYLES = ("none", "x", "ms", "date", "absurd", "draft")
 Headers = tuple[tuple[str, str], ...]
 _ROUNDING = 1e-5  # of a token: epoch seconds as a float are exact to a quarter of a microsecond
 
@@ -121,17 +122,32 @@ def waiting_time(header: str, now: float) -> float | None:
 
 
 def limit_headers(style: str, limit: int, verdict: Verdict, now: float) -> Headers:
-    """Return what a server of this style says of its limit on every reply."""
-    reset = math.ceil(verdict.wait)
-    if style == "x":
-        return (
-            ("X-RateLimit-Limit", str(limit)),
-            ("X-RateLimit-Remaining", str(verdict.remaining)),
-            ("X-RateLimit-Reset", str(math.ceil(now) + reset)),
-        )
-    if style == "draft":  # draft-ietf-httpapi-ratelimit-headers
+    """Return what a server of this style says of its limit on every reply.
+
+    `x` tells X-RateLimit-Reset in epoch seconds, `ms` in milliseconds, `date` as an HTTP date, `absurd` as a
+    number beyond any time; `draft` has the headers of draft-ietf-httpapi-ratelimit-headers.
+    """
+    wait = math.ceil(verdict.wait)
+    if style == "none":
+        return ()
+    if style == "draft":
         return (
             ("RateLimit-Policy", f'"tenant";q={limit};w=1'),
-            ("RateLimit", f'"tenant";r={verdict.remaining};t={reset}'),
+            ("RateLimit", f'"tenant";r={verdict.remaining};t={wait}'),
         )
-    return ()
+    return (
+        ("X-RateLimit-Limit", str(limit)),
+        ("X-RateLimit-Remaining", str(verdict.remaining)),
+        ("X-RateLimit-Reset", _reset(style, math.ceil(now) + wait)),
+    )
+
+
+def _reset(style: str, moment: int) -> str:
+    match style:
+        case "ms":
+            return str(moment * 1000)
+        case "date":
+            return formatdate(moment, usegmt=True)
+        case "absurd":
+            return "9" * 30
+    return str(moment)

@@ -1,4 +1,4 @@
-"""Pagination as C1 does it: clamped sizes, opaque tokens bound to their listing, pages that may overshoot."""
+"""Pagination as C1 does it: bounds on sizes, opaque tokens bound to their listing, pages that may overshoot."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _CHECK_BYTES = 8
 
 
 def page_size(asked: int) -> int:
-    """Return the number of rows for a requested `page_size`; 0 means the default."""
-    return min(max(asked, SMALLEST_SIZE), LARGEST_SIZE) if asked else DEFAULT_SIZE
+    """Return the number of rows for a requested `page_size`; 0 means the default, too many are a ValueError."""
+    if asked > LARGEST_SIZE:
+        raise ValueError(f"more than {LARGEST_SIZE}")
+    return max(asked, SMALLEST_SIZE) if asked else DEFAULT_SIZE
 
 
 def bounds(listing: str, size: int, page_token: str, overshoot: int) -> tuple[int, int]:

@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 
-WELL_FORMED_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+from runner.sandbox.vocabulary import Cause
 
-# C1 publishes both fields as free strings; these values are the sandbox's own.
-CATEGORY_PERSON = "SYNC_DISABLED_CATEGORY_USER"
-CATEGORY_ANOMALY = "SYNC_DISABLED_CATEGORY_ANOMALY"
+WELL_FORMED_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Ending(Enum):
@@ -25,12 +23,15 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause as the API shows it: `mark` is `syncDisabledAt`, the only trace of who paused when."""
+    """A pause: `mark` is `syncDisabledAt`; which words stand beside it is the tenant's vocabulary."""
 
     mark: str
-    category: str = CATEGORY_PERSON
-    reason: str = ""
-    can_resume: bool = True
+    cause: Cause = Cause.CUSTOMER
+
+    @property
+    def can_resume(self) -> bool:
+        """`canResumeSync`, whose rules are published nowhere."""
+        return self.cause is Cause.CUSTOMER
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,22 @@ class State:
             state = replace(state, sync=state.queued, queued=None)
         sync = state.sync
         if sync is not None and sync.ending is Ending.ANOMALY and sync.ends <= moment:
-            pause = state.pause or anomaly_pause(timestamp(sync.ends))
+            pause = state.pause or Pause(timestamp(sync.ends), Cause.ANOMALY)
             state = replace(state, sync=replace(sync, ending=Ending.DONE), queued=None, pause=pause)
         return state
 
     def status_at(self, moment: float) -> str:
-        """Return the `SYNC_STATUS_*` name; a sync that already runs when the pause comes goes on."""
-        if self.sync is not None and self.sync.runs_at(moment):
-            return "SYNC_STATUS_RUNNING"
-        if self.pause is not None:
-            return "SYNC_STATUS_DISABLED"
+        """Return the `SYNC_STATUS_*` name: that of the last sync, paused or not.
+
+        A pause shows in it only after a sync that has failed. A sync that runs when the pause comes goes on.
+        """
         if self.sync is None:
             return "SYNC_STATUS_UNSPECIFIED"
-        return "SYNC_STATUS_ERROR" if self.sync.ending is Ending.ERROR else "SYNC_STATUS_DONE"
+        if self.sync.runs_at(moment):
+            return "SYNC_STATUS_RUNNING"
+        if self.sync.ending is Ending.ERROR:
+            return "SYNC_STATUS_ERROR" if self.pause is None else "SYNC_STATUS_DISABLED"
+        return "SYNC_STATUS_DONE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,8 @@ class Connector:
     name: str
     catalog_id: str = ""
     initial: State = State()
-
-
-def anomaly_pause(mark: str) -> Pause:
-    """Return the pause C1 itself sets when a sync would remove much of the data."""
-    return Pause(mark, CATEGORY_ANOMALY, "sync would remove 84% of the users of this app", can_resume=False)
+    owners: tuple[str, ...] = ()  # user ids
+    mcp: bool = False  # an MCP server, which C1 models as a connector
 
 
 def timestamp(moment: float, nanoseconds: int = 0) -> str:

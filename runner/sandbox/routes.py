@@ -18,6 +18,7 @@ class Endpoint(Enum):
     SEARCH_APPS = "search_apps"
     CONNECTORS = "connectors"
     CONNECTOR = "connector"
+    MCP_SERVERS = "mcp_servers"
     PAUSE = "pause"
     RESUME = "resume"
     FORCE_SYNC = "force_sync"
@@ -27,7 +28,14 @@ class Endpoint(Enum):
 
 
 MUTATIONS = {"pause": Endpoint.PAUSE, "resume": Endpoint.RESUME, "force_sync": Endpoint.FORCE_SYNC}
-_GET = {Endpoint.INTROSPECT, Endpoint.APPS, Endpoint.APP, Endpoint.CONNECTORS, Endpoint.CONNECTOR}
+_GET = {
+    Endpoint.INTROSPECT,
+    Endpoint.APPS,
+    Endpoint.APP,
+    Endpoint.CONNECTORS,
+    Endpoint.CONNECTOR,
+    Endpoint.MCP_SERVERS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,8 @@ def _resource(segments: list[str]) -> Route:
             return Route(Endpoint.APP, app_id)
         case ["apps", app_id, "connectors"]:
             return Route(Endpoint.CONNECTORS, app_id)
+        case ["apps", app_id, "mcp_servers"]:
+            return Route(Endpoint.MCP_SERVERS, app_id)
         case ["apps", app_id, "connectors", connector_id]:
             return Route(Endpoint.CONNECTOR, app_id, connector_id)
         case ["apps", app_id, "connectors", connector_id, verb] if verb in MUTATIONS:

@@ -16,6 +16,7 @@ from runner.sandbox.limits import FixedWindow, Headers, TokenBucket, limit_heade
 from runner.sandbox.routes import Endpoint, Route
 
 _UNIT = 2.0**64
+_ANOTHER = Action(Kind.ANOTHER)
 _OUTAGE = {
     "503": Action(Kind.STATUS, status=503),
     "drop": Action(Kind.DROP),
@@ -46,7 +47,7 @@ class Schedule:
         shares = faults.shares()
         self._names = tuple(shares)
         self._bounds = tuple(accumulate(shares.values()))
-        self._is_random = bool(shares) or faults.jitter > 0
+        self._is_random = bool(shares) or faults.jitter > 0 or faults.another > 0
         self._seen: Counter[str] = Counter()
         self._scripts: dict[str, deque[Action]] = {}
 
@@ -77,6 +78,8 @@ class Schedule:
         action, headers = ANSWER, self._limited(group)
         if isinstance(headers, Action):
             action, headers = headers, ()
+        elif route.endpoint is Endpoint.CONNECTOR and draws.detail < faults.another:
+            action = _ANOTHER
         elif group in faults.on:
             action = self._random(draws)
         delay = self._latency(draws)

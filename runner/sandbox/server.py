@@ -17,11 +17,13 @@ from runner.sandbox.actions import Action, Kind
 from runner.sandbox.api import Api
 from runner.sandbox.disguise import disguise
 from runner.sandbox.faults import Faults
+from runner.sandbox.keys import Credential
 from runner.sandbox.limits import waiting_time
 from runner.sandbox.ndjson import NdjsonFile
 from runner.sandbox.oracle import Arrival, Oracle
+from runner.sandbox.others import Others, neighbour
 from runner.sandbox.replies import Call, Reply
-from runner.sandbox.routes import Route, find
+from runner.sandbox.routes import Endpoint, Route, find
 from runner.sandbox.schedule import Schedule
 from runner.sandbox.tenant import Tenant
 from runner.sandbox.tokens import TokenDesk
@@ -54,6 +56,7 @@ class SandboxServer:
         self.desk = desk or TokenDesk(clock=tenant.clock)
         self.faults = Faults()
         self._schedule = Schedule(self.faults, tenant.clock)
+        self._others = Others(tenant, self.faults)
         self._api = Api(tenant, self.desk)
         self._host, self._port = host, port
         self._log, self._tls, self._keep_alive = log, tls, keep_alive
@@ -73,13 +76,12 @@ class SandboxServer:
 
     def change_faults(self, faults: Faults) -> None:
         """Replace the faults from the next request on; scripts stay, limits and outages start anew."""
-        schedule = Schedule(faults, self.tenant.clock)
-        schedule.adopt_scripts(self._schedule)
-        self.faults, self._schedule = faults, schedule
+        self.tenant.behaviour = replace(self.tenant.behaviour, **faults.of_tenant())
         if faults.token_life is not None:
             self.desk.life = faults.token_life
-        if faults.lag is not None:
-            self.tenant.behaviour = replace(self.tenant.behaviour, lag=faults.lag)
+        schedule = Schedule(faults, self.tenant.clock)
+        schedule.adopt_scripts(self._schedule)
+        self.faults, self._schedule, self._others = faults, schedule, Others(self.tenant, faults)
 
     def script(self, key: str, actions: Iterable[Action | str]) -> None:
         """Set the fates of the next requests that match `key`; see `Schedule.script`."""
@@ -122,10 +124,12 @@ class SandboxServer:
             if action.delay > 0:
                 await asyncio.sleep(action.delay)
             reply = self._reply(call, route, action)
+            self._others.after(request.method, path, route)
             self._record(arrival, reply, action)
             if action.hold > 0:
                 await asyncio.sleep(action.hold)
-            return WireReply(reply, action.kind, now=self.tenant.clock(), request_id=request_id)
+            now = self.tenant.clock() if self.faults.date else None
+            return WireReply(reply, action.kind, now=now, request_id=request_id)
         finally:
             self.oracle.left()
 
@@ -138,6 +142,8 @@ class SandboxServer:
     def _reply(self, call: Call, route: Route, action: Action) -> Reply:
         if action.kind is Kind.EXPIRE:
             self.desk.revoke(call.headers.get("Authorization", "").partition(" ")[2])
+        if action.kind is Kind.ANOTHER and route.endpoint is Endpoint.CONNECTOR:
+            route = neighbour(self.tenant, route)
         reply = self._api.answer(call, route) if action.reaches_api else replies.EMPTY
         return disguise(reply, action, call.request_id)
 
@@ -146,14 +152,13 @@ class SandboxServer:
         self.oracle.decided(arrival, 0 if action.kind in UNANSWERED else reply.status, wait)
 
 
-def environment(server: SandboxServer) -> dict[str, str]:
-    """Return the variables that make a client of C1's API use this server."""
-    signer = server.desk.signer
-    return {
-        "CONDUCTORONE_SERVER_URL": server.url,
-        "CONDUCTORONE_CLIENT_ID": signer.client_id,
-        "CONDUCTORONE_CLIENT_SECRET": signer.secret or "",
-    }
+def environment(server: SandboxServer, client: Credential | None = None) -> dict[str, str]:
+    """Return the variables that make a client of C1's API use this server, as the signer or another client."""
+    credential = client or server.desk.signer
+    variables = {"CONDUCTORONE_SERVER_URL": server.url, "CONDUCTORONE_CLIENT_ID": credential.client_id}
+    if credential.secret is None:
+        return variables | {"CONDUCTORONE_OIDC_TOKEN": server.desk.subject_token()}
+    return variables | {"CONDUCTORONE_CLIENT_SECRET": credential.secret}
 
 
 async def serve(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from runner.sandbox.oracle import Event, Oracle
 from runner.sandbox.population import Population
-from runner.sandbox.records import App, Connector, Ending, Pause, State, Sync, anomaly_pause, timestamp
+from runner.sandbox.records import App, Connector, Ending, Pause, State, Sync, timestamp
+from runner.sandbox.vocabulary import Cause, Vocabulary
 
 Pair = tuple[str, str]
 
@@ -27,7 +28,13 @@ class Behaviour:
     renew_mark: bool = False  # pausing a paused connector: a new mark, or the old one stays
     lag: float = 0.0  # reads show the tenant as it was this long ago
     overshoot: int = 0  # rows a page holds beyond its size
+    endless: str = "no"  # listings never end: with `empty` pages, or with the same rows `again`
+    deleted: str = "left_out"  # of listings, but a GET shows `deletedAt`; `listed` with it; `gone` altogether
+    mcp: str = "listed"  # MCP servers stand among the connectors of an app, or `apart`
+    owners: int = 0  # of connectors that have none of their own
+    clock: float = 0.0  # how far the tenant's clock is ahead
     null_lists: bool = True  # an empty list is null
+    vocabulary: Vocabulary = Vocabulary.USER  # the words beside a pause
 
 
 class Tenant:
@@ -46,12 +53,16 @@ class Tenant:
     ) -> None:
         self.population = population
         self.behaviour = behaviour or Behaviour()
-        self.clock = clock
+        self._clock = clock
         self.oracle = oracle or Oracle()
         self._states: dict[Pair, State] = {}
         self._older: dict[Pair, deque[tuple[float, State]]] = {}
         self._next_syncs: dict[Pair, tuple[float, Ending]] = {}
         self._marks = 0
+
+    def clock(self) -> float:
+        """Return the tenant's own time, epoch seconds."""
+        return self._clock() + self.behaviour.clock
 
     # What requests do
 
@@ -90,13 +101,14 @@ class Tenant:
 
     def anomaly(self, app_id: str, connector_id: str) -> State:
         """Let C1 itself pause the connector until a person confirms a suspicious sync."""
-        now, before = self._begin(app_id, connector_id)
-        mark = self._mark(now)
-        after = replace(before, pause=anomaly_pause(mark), queued=None)
-        return self._apply(after, Event(now, "anomaly", app_id, connector_id, mark, "tenant", True))
+        return self._pause_by_tenant("anomaly", app_id, connector_id, Cause.ANOMALY)
+
+    def pause_by_system(self, app_id: str, connector_id: str) -> State:
+        """Let C1 itself pause the connector for reasons of its own, which are no anomaly."""
+        return self._pause_by_tenant("pause", app_id, connector_id, Cause.SYSTEM)
 
     def delete(self, app_id: str, connector_id: str) -> State:
-        """Delete the connector: listings show it with `deletedAt`, all else answers not found."""
+        """Delete the connector: no request can change it any more; what still shows it is `behaviour.deleted`."""
         now, before = self._begin(app_id, connector_id)
         after = replace(before, deleted_at=now, queued=None)
         return self._apply(after, Event(now, "delete", app_id, connector_id, None, "other", True))
@@ -126,11 +138,18 @@ class Tenant:
     def connectors(self, app_id: str) -> Sequence[Connector]:
         return self.population.connectors(self.app(app_id).id)
 
+    def is_listed(self, connector: Connector, state: State) -> bool:
+        """Whether a listing of the app's connectors has this one."""
+        behaviour = self.behaviour
+        if state.deleted_at is not None and behaviour.deleted != "listed":
+            return False
+        return not connector.mcp or behaviour.mcp == "listed"
+
     def look(self, app_id: str, connector_id: str) -> tuple[Connector, State]:
         """Return one connector as a reader sees it, or raise NotFound."""
         connector = self._connector(app_id, connector_id)
         state = self.seen(connector)
-        if state.deleted_at is not None:
+        if state.deleted_at is not None and self.behaviour.deleted == "gone":
             raise NotFound(f"connector {connector_id} not found")
         return connector, state
 
@@ -147,6 +166,12 @@ class Tenant:
         """Yield every connector that was ever changed, with its true state now."""
         now = self.clock()
         return ((pair, state.at(now)) for pair, state in self._states.items())
+
+    def _pause_by_tenant(self, kind: str, app_id: str, connector_id: str, cause: Cause) -> State:
+        now, before = self._begin(app_id, connector_id)
+        mark = self._mark(now)
+        after = replace(before, pause=Pause(mark, cause), queued=None)
+        return self._apply(after, Event(now, kind, app_id, connector_id, mark, "tenant", True))
 
     def _connector(self, app_id: str, connector_id: str) -> Connector:
         connector = self.population.connector(app_id, connector_id)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
+
+import jwt
 
 from runner.sandbox.keys import Credential, signing_credential
 
 TENANT_HOST = "sandbox.c1.example"  # RFC 2606: such a name never resolves
+_SIGNING_KEY = "sandbox key, not a secret: nobody checks it"
 PLAIN_SECRET = "not-a-secret-plain-sandbox-client"
 
 
@@ -20,10 +22,11 @@ class Token:
 
 
 class TokenDesk:
-    """Mints and checks opaque tokens. `life` and `leeway` are seconds, `clock` returns epoch seconds.
+    """Mints and checks tokens, which are JWTs. `life` and `leeway` are seconds, `clock` returns epoch seconds.
 
-    Ready-made clients: `signer` (Ed25519 secret), `plain` (ordinary secret), `reader` (read-only,
-    Ed25519) and `federated` (token exchange). `announced_life` overrides the `expires_in` told to clients.
+    Ready-made clients: `signer` (Ed25519 secret), `plain` (ordinary secret), `reader` (read-only, Ed25519),
+    `blind` (may pause, but not see what is paused; Ed25519) and `federated` (token exchange).
+    `announced_life` overrides the `expires_in` told to clients.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class TokenDesk:
         self.signer = signing_credential(f"sandbox-signer-00001@{host}/spc", str(seed))
         self.plain = Credential(f"sandbox-plain-00002@{host}/pcc", PLAIN_SECRET)
         self.reader = signing_credential(f"sandbox-reader-00003@{host}/spc", str(seed), read_only=True)
+        self.blind = signing_credential(f"sandbox-blind-00005@{host}/spc", str(seed), blind=True)
         self.federated = Credential(f"sandbox-federated-00004@{host}/wfe")
         self._seed = seed
         self._tokens: dict[str, Token] = {}
-        self._clients = {each.client_id: each for each in (self.signer, self.plain, self.reader, self.federated)}
+        ready = (self.signer, self.plain, self.reader, self.blind, self.federated)
+        self._clients = {each.client_id: each for each in ready}
 
     def client(self, client_id: str) -> Credential | None:
         return self._clients.get(client_id)
@@ -61,10 +66,22 @@ class TokenDesk:
         now = self.clock()
         self._tokens = {text: token for text, token in self._tokens.items() if token.expires_at > now}
         self.mints += 1
-        digest = blake2b(f"{self._seed}/{self.mints}/{credential.client_id}".encode(), digest_size=24)
-        text = f"sandbox-token-{digest.hexdigest()}"
+        claims = {
+            "iss": f"https://{self.host}",
+            "sub": credential.client_id,
+            "iat": int(now),
+            "exp": int(now + self.life),
+            "jti": f"sandbox-token-{self._seed}-{self.mints}",
+        }
+        text = jwt.encode(claims, _SIGNING_KEY, "HS256")
         self._tokens[text] = Token(credential, now + self.life)
         return text
+
+    def subject_token(self) -> str:
+        """Return a workload's JWT, issued now, such as a CI system gives to its jobs."""
+        now = int(self.clock())
+        claims = {"iss": "https://ci.example", "sub": "job", "aud": self.host, "iat": now, "exp": now + 3600}
+        return jwt.encode(claims, _SIGNING_KEY, "HS256")
 
     def check(self, text: str) -> Credential | None:
         """Return whose token this is, or None when it is unknown, expired or revoked."""

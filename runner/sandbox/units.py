@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 _TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
@@ -15,6 +15,12 @@ def seconds(text: str) -> float:
     if match is None or match[2] not in _SECONDS:
         raise ValueError(f"{text!r} is not a length of time such as 50ms, 2s or 1m")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def offset(text: str) -> float:
+    """Read how far a clock is ahead, or behind: `+130s`, `-1d`, `90s`."""
+    sign = -1 if text.startswith("-") else 1
+    return sign * seconds(text[1:] if text[:1] in ("+", "-") else text)
 
 
 def share(text: str) -> float:

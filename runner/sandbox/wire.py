@@ -23,6 +23,7 @@ BOMB_BYTES = 64 * 1024 * 1024
 BIG_BODY_BYTES = 8 * 1024 * 1024
 BIG_HEADER_BYTES = 64 * 1024
 MISSING_BYTES = 32  # by which a truncated reply falls short of its Content-Length
+BEFORE_C1 = frozenset({Kind.GATEWAY, Kind.FORBIDDEN})
 UNANSWERED = frozenset({Kind.DROP, Kind.RESET, Kind.SILENCE})
 _TARPIT_PERIOD = 1.0  # seconds a byte
 _LINGER_NOT = struct.pack("ii", 1, 0)  # close with a reset, not with a farewell
@@ -30,14 +31,18 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class WireReply(web.StreamResponse):
-    """A response that writes its own bytes: aiohttp's correct framing would stand in the way of faults."""
+    """A response that writes its own bytes: aiohttp's correct framing would stand in the way of faults.
 
-    def __init__(self, reply: Reply, kind: Kind, *, now: float, request_id: str) -> None:
+    `now` is the time of its Date header, epoch seconds; None for none.
+    """
+
+    def __init__(self, reply: Reply, kind: Kind, *, now: float | None, request_id: str) -> None:
         super().__init__(status=reply.status)
         self._reply = reply
         self._kind = kind
         self._now = now
-        self._request_id = request_id
+        # What a gateway answers by itself has no id of C1's.
+        self._request_id_line = "" if kind in BEFORE_C1 else f"X-Request-Id: {request_id}\r\n"
         self._persists = True
 
     @property
@@ -57,7 +62,7 @@ class WireReply(web.StreamResponse):
         data = self._data(kind, head_only=request.method == "HEAD")
         if kind is Kind.TARPIT:
             await _drip(transport, data)
-        transport.write(data)
+        transport.write(data * 2 if kind is Kind.DUPLICATE else data)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -84,8 +89,7 @@ class WireReply(web.StreamResponse):
             framing = ""  # RFC 9110, 8.6: no length where there is never a body
         return (
             f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Unknown')}\r\n"
-            f"Date: {_http_date(int(self._now))}\r\n"
-            f"{framing}X-Request-Id: {self._request_id}\r\n{lines}{extra}{closing}\r\n"
+            f"{_date_line(self._now)}{framing}{self._request_id_line}{lines}{extra}{closing}\r\n"
         ).encode()
 
 
@@ -116,9 +120,15 @@ def _bomb() -> bytes:
 _dates: dict[int, str] = {}
 
 
-def _http_date(second: int) -> str:
-    """Return the Date header of an epoch second; one is formatted per second, however many replies."""
+def _date_line(moment: float | None) -> str:
+    """Return the Date header of a moment in epoch seconds, None for no such header.
+
+    One is formatted per second, however many replies.
+    """
+    if moment is None:
+        return ""
+    second = int(moment)
     if second not in _dates:
         _dates.clear()
-        _dates[second] = formatdate(second, usegmt=True)
+        _dates[second] = f"Date: {formatdate(second, usegmt=True)}\r\n"
     return _dates[second]

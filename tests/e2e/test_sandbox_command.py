@@ -41,6 +41,33 @@ def test_the_sandboxs_variables_work_in_a_shell(shell: Shell) -> None:
     assert len([record for record in records if record["record"] == "event" and record["kind"] == "pause"]) == 7
 
 
+def test_the_reader_may_look_but_not_pause(shell: Shell) -> None:
+    with shell.sandbox("--client", "reader") as env:
+        listed = shell.run("connectors", env=env)
+        done = shell.run("run", DEMO, env=env)
+
+    assert listed.code == 0
+    assert "reader" in env["CONDUCTORONE_CLIENT_ID"]
+    assert done.code not in (0, 1)
+
+
+def test_the_federated_client_has_a_token_instead_of_a_secret(shell: Shell) -> None:
+    running = shell.running("sandbox", "--client", "federated")
+    printed = running.see("CONDUCTORONE_OIDC_TOKEN", "stdout")
+    running.signal(signal.SIGTERM)
+    running.finish()
+
+    assert "/wfe" in printed
+    assert "SECRET" not in printed
+
+
+def test_a_client_that_does_not_exist_is_refused(shell: Shell) -> None:
+    done = shell.run("sandbox", "--client", "owner")
+
+    assert (done.code, done.stdout) == (2, "")
+    assert "'signer', 'plain', 'reader', 'blind', 'federated'" in done.stderr
+
+
 def test_a_port_that_is_taken_is_said_so(shell: Shell, server: ContractServer) -> None:
     port = server.url.rpartition(":")[2]
 

@@ -127,7 +127,7 @@ async def test_ambiguous_and_reads_that_tell_nothing_is_unknown(bench: OpenBench
 
 @pytest.mark.parametrize("applied", ["yes", "no"])
 async def test_ambiguous_and_gone_by_the_time_it_is_read(bench: OpenBench, applied: str) -> None:
-    async with bench(ONE, "latency=1s") as b:
+    async with bench(ONE, "latency=1s,deleted=gone") as b:
         b.server.script("app0/con0", [f"status=502,delay=1s,applied={applied}"])
         asyncio.get_running_loop().call_later(3.5, partial(b.tenant.delete, *ONE[0]))
         result = await b.run(job(ONE, verify=False))

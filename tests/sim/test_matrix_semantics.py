@@ -152,7 +152,7 @@ async def test_row_37_a_connector_deleted_after_it_was_listed_is_failed_as_not_f
 
 async def test_row_37_a_connector_deleted_before_is_not_even_tried(bench: OpenBench) -> None:
     targets = pairs(2, per_app=2)
-    async with bench(targets) as b:
+    async with bench(targets, behaviour=Behaviour(deleted="listed")) as b:
         b.tenant.delete(*targets[1])
         result = await b.run(job(targets))
 

@@ -240,7 +240,7 @@ async def test_a_plan_that_the_tenant_has_moved_away_from_is_refused_with_the_di
 async def test_a_pair_that_is_deleted_or_protected_since_the_plan_is_a_difference(
     bench: OpenBench, tmp_path: Path
 ) -> None:
-    async with bench(pairs(4)) as b:
+    async with bench(pairs(4), "deleted=listed") as b:
         plan = await saved(b, job("app0/con0", "app1/con1", "app2/con2"), tmp_path / "plan.json")
         b.tenant.delete("app0", "con0")
         protecting = replace(plan.job, protected=(Exclusion(app="App app1"),))

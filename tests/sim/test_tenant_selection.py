@@ -257,7 +257,7 @@ async def test_a_pair_that_the_selection_finds_too_is_done_once_and_comes_first(
 
 
 async def test_a_deleted_pair_is_not_sent_anything(bench: OpenBench) -> None:
-    async with bench(tenant()) as b:
+    async with bench(tenant(), "deleted=listed") as b:
         result = await b.run(selecting("hr/gone", "hr/wd"))
 
         assert b.posts() == ["hr/wd"]

@@ -83,7 +83,7 @@ async def serving(faults: str = "", **behaviour: Any) -> AsyncIterator[Client]:
         return EPOCH + loop.time()
 
     tenant = Tenant(of_pairs([PAIR, ("app-1", "connector-2")]), clock=clock, behaviour=Behaviour(**behaviour))
-    desk = TokenDesk(clock=clock)
+    desk = TokenDesk(clock=tenant.clock)
     async with (
         SandboxServer(tenant, Faults.parse(faults), desk=desk) as server,
         aiohttp.ClientSession() as session,

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.sandbox import Action, Faults, FaultsError, Kind
+from runner.sandbox import Action, Faults, FaultsError, Kind, Vocabulary
 from runner.sandbox.limits import FixedWindow, RetryAfter, TokenBucket, waiting_time
 from runner.sandbox.routes import find
 from runner.sandbox.schedule import Schedule
@@ -59,6 +60,12 @@ def test_every_mistake_of_a_fault_string_is_named_at_once() -> None:
         "window=0s",
         "error=nan",
         "latency",
+        "clock=soon",
+        "endless=yes",
+        "deleted=left_out",
+        "date=no",
+        "other_pause=60%,anomaly=60%",
+        "overshoot=-1",
     ],
 )
 def test_a_value_out_of_range_is_refused(text: str) -> None:
@@ -206,6 +213,38 @@ def test_limit_headers_tell_what_remains() -> None:
     assert (names["X-RateLimit-Limit"], names["X-RateLimit-Remaining"]) == ("5", "4")
     draft = dict(fates("limit=10/s,burst=1,limit_headers=draft", 2)[1].headers)
     assert draft["RateLimit"] == '"tenant";r=0;t=1'
+
+
+@pytest.mark.parametrize(
+    ("style", "reset"),
+    [
+        ("x", str(int(EPOCH) + 1)),
+        ("ms", str((int(EPOCH) + 1) * 1000)),
+        ("date", "Mon, 21 Sep 2026 14:13:21 GMT"),
+        ("absurd", "9" * 30),
+    ],
+)
+def test_the_reset_of_a_limit_is_written_as_asked(style: str, reset: str) -> None:
+    names = dict(fates(f"limit=1/s,burst=1,limit_headers={style}", 2)[1].headers)
+    assert names["X-RateLimit-Reset"] == reset
+
+
+def test_a_preset_is_combined_with_what_stands_beside_it() -> None:
+    plain = Faults.parse("bad-day")
+    assert (plain.clock, plain.vocabulary, plain.seed) == (130.0, Vocabulary.ODD, 0)
+    assert min(plain.error, plain.drop, plain.gateway, plain.other, plain.limit or 0) > 0
+    for text in ("bad-day,error=50%,seed=7", "error=50%,seed=7,bad-day"):
+        assert Faults.parse(text) == replace(plain, error=0.5, seed=7)
+
+
+@pytest.mark.parametrize(("text", "hint"), [("bad-dya", "bad-day"), ("vocabulary=od", "odd"), ("clokc=1s", "clock")])
+def test_a_word_that_does_not_exist_is_answered_with_those_that_do(text: str, hint: str) -> None:
+    with pytest.raises(FaultsError, match=hint):
+        Faults.parse(text)
+
+
+def test_a_clock_is_read_with_its_sign() -> None:
+    assert [Faults.parse(f"clock={text}").clock for text in ("+130s", "-1d", "2m")] == [130.0, -86_400.0, 120.0]
 
 
 def test_an_outage_has_a_beginning_and_an_end() -> None:

@@ -111,7 +111,7 @@ def test_an_assertion_with_a_shared_secret_algorithm_is_an_invalid_client(desk: 
     assert ask(desk, form)[1]["error"] == "invalid_client"
 
 
-@pytest.mark.parametrize("name", ["signer", "plain", "reader"])
+@pytest.mark.parametrize("name", ["signer", "plain", "reader", "blind"])
 def test_the_secret_itself_may_be_sent_in_the_body(desk: TokenDesk, name: str) -> None:
     credential: Credential = getattr(desk, name)
     form = {"grant_type": "client_credentials", "client_id": credential.client_id}
@@ -163,6 +163,24 @@ def test_a_workload_token_is_exchanged_for_a_federated_client_only(desk: TokenDe
     assert ask(desk, exchange(desk.federated.client_id, subject))[0] == 200
     assert ask(desk, exchange(desk.plain.client_id, subject))[1]["error"] == "unauthorized_client"
     assert ask(desk, exchange(desk.federated.client_id, "no jwt"))[1]["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("issued", "status"),
+    [(EPOCH, 200), (EPOCH - 599, 200), (EPOCH - 661, 400), ("now", 400), (True, 400)],
+)
+def test_a_workload_token_is_accepted_for_ten_minutes(desk: TokenDesk, issued: Any, status: int) -> None:
+    subject = jwt.encode({"sub": "job", "iat": issued}, "k" * 32, "HS256")
+    assert ask(desk, exchange(desk.federated.client_id, subject))[0] == status
+
+
+def test_the_desk_has_a_workload_token_ready(desk: TokenDesk) -> None:
+    assert ask(desk, exchange(desk.federated.client_id, desk.subject_token()))[0] == 200
+
+
+def test_a_token_says_whose_it_is_and_until_when(desk: TokenDesk) -> None:
+    claims = jwt.decode(desk.mint(desk.plain), options={"verify_signature": False})
+    assert (claims["sub"], claims["iat"], claims["exp"]) == (desk.plain.client_id, EPOCH, EPOCH + 600)
 
 
 def test_an_exchange_must_say_what_kind_of_token_it_brings(desk: TokenDesk) -> None:

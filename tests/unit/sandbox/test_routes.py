@@ -17,6 +17,7 @@ from runner.sandbox.routes import Endpoint, Route, find
         ("/api/v1/apps/a", Route(Endpoint.APP, "a")),
         ("/api/v1/search/apps", Route(Endpoint.SEARCH_APPS)),
         ("/api/v1/apps/a/connectors", Route(Endpoint.CONNECTORS, "a")),
+        ("/api/v1/apps/a/mcp_servers", Route(Endpoint.MCP_SERVERS, "a")),
         ("/api/v1/apps/a/connectors/c", Route(Endpoint.CONNECTOR, "a", "c")),
         ("/api/v1/apps/a/connectors/c/force_sync", Route(Endpoint.FORCE_SYNC, "a", "c")),
         ("/api/v1/apps/a%2Fb/connectors/c/pause", Route(Endpoint.PAUSE, "a/b", "c")),
@@ -33,12 +34,17 @@ def test_a_path_leads_to_its_endpoint(path: str, route: Route) -> None:
     assert find(path) == route
 
 
-@pytest.mark.parametrize(("asked", "given_size"), [(0, 25), (1, 10), (10, 10), (99, 99), (500, 100), (-3, 10)])
-def test_page_sizes_are_clamped(asked: int, given_size: int) -> None:
+@pytest.mark.parametrize(("asked", "given_size"), [(0, 25), (1, 10), (10, 10), (99, 99), (100, 100), (-3, 10)])
+def test_small_page_sizes_are_raised(asked: int, given_size: int) -> None:
     assert pages.page_size(asked) == given_size
 
 
-@given(st.integers(0, 500), st.integers(0, 120), st.integers(0, 9))
+def test_a_page_size_above_the_largest_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 100"):
+        pages.page_size(101)
+
+
+@given(st.integers(0, 500), st.integers(0, 100), st.integers(0, 9))
 def test_following_the_tokens_sees_every_row_once(rows: int, size: int, overshoot: int) -> None:
     seen: list[int] = []
     token = ""

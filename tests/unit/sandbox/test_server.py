@@ -87,7 +87,7 @@ async def test_a_connector_has_every_published_field_and_shows_the_pause() -> No
         await client.send("POST", PAUSE)
         after = json.loads((await client.send("GET", CONNECTOR))[2])["connectorView"]["connector"]
         assert after["syncDisabledAt"] == client.server.oracle.events[0].mark
-        assert after["status"]["status"] == "SYNC_STATUS_DISABLED"
+        assert after["status"]["status"] == "SYNC_STATUS_UNSPECIFIED"  # never synced, and still paused
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,8 @@ async def test_a_connector_has_every_published_field_and_shows_the_pause() -> No
         ("DELETE", "/api/v1/apps", 501, 12),
         ("GET", "/api/v1/apps?page_token=bad", 400, 3),
         ("GET", "/api/v1/apps?page_size=many", 400, 3),
+        ("GET", "/api/v1/apps?page_size=101", 400, 3),
+        ("GET", "/api/v1/apps/nope/mcp_servers", 404, 5),
     ],
 )
 async def test_errors_have_the_gateways_shape_and_carry_the_request_id(

@@ -1,22 +1,49 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from runner.sandbox import Connector, Ending, Listed, NotFound, Open, Pause, State, Sync
+from runner.sandbox import (
+    Behaviour,
+    Cause,
+    Connector,
+    Ending,
+    Listed,
+    NotFound,
+    Open,
+    Pause,
+    State,
+    Sync,
+    Tenant,
+    of_pairs,
+)
+from runner.sandbox.records import timestamp
 from tests.unit.sandbox.support import EPOCH, PAIR, FakeClock, small_tenant
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
-def test_pausing_sets_a_mark_with_nanoseconds_and_the_disabled_status() -> None:
+def test_pausing_sets_a_mark_with_nanoseconds() -> None:
     clock = FakeClock()
     state = small_tenant(clock).pause(*PAIR)
     assert state.pause is not None
     assert RFC_3339.fullmatch(state.pause.mark)
     assert state.pause.can_resume
-    assert state.status_at(clock.now) == "SYNC_STATUS_DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        (None, "SYNC_STATUS_UNSPECIFIED"),
+        (Sync(EPOCH - 9, EPOCH + 9), "SYNC_STATUS_RUNNING"),
+        (Sync(EPOCH - 9, EPOCH - 8), "SYNC_STATUS_DONE"),
+        (Sync(EPOCH - 9, EPOCH - 8, Ending.ERROR), "SYNC_STATUS_DISABLED"),
+    ],
+)
+def test_a_pause_leaves_the_status_as_the_last_sync_left_it_unless_that_failed(last: Sync | None, status: str) -> None:
+    assert State(Pause("mark"), last).status_at(EPOCH) == status
 
 
 def test_pausing_a_paused_connector_keeps_its_mark() -> None:
@@ -48,7 +75,7 @@ def test_a_running_sync_goes_on_after_a_pause_until_it_ends() -> None:
     tenant.pause(*PAIR)
     assert tenant.state(*PAIR).status_at(clock.now) == "SYNC_STATUS_RUNNING"
     clock.now += 20
-    assert tenant.state(*PAIR).status_at(clock.now) == "SYNC_STATUS_DISABLED"
+    assert tenant.state(*PAIR).status_at(clock.now) == "SYNC_STATUS_DONE"
 
 
 def test_a_pause_removes_a_sync_that_was_only_queued() -> None:
@@ -57,7 +84,7 @@ def test_a_pause_removes_a_sync_that_was_only_queued() -> None:
     tenant.force_sync(*PAIR)
     tenant.pause(*PAIR)
     clock.now += 6
-    assert tenant.state(*PAIR).status_at(clock.now) == "SYNC_STATUS_DISABLED"
+    assert tenant.state(*PAIR).status_at(clock.now) == "SYNC_STATUS_UNSPECIFIED"
 
 
 def test_resuming_clears_the_mark_and_runs_a_sync_that_ends() -> None:
@@ -114,15 +141,13 @@ def test_a_second_forced_sync_does_not_queue_a_third() -> None:
     assert queued == Sync(EPOCH + 30, EPOCH + 60)
 
 
-def test_an_anomaly_pauses_with_a_category_of_its_own() -> None:
+def test_a_pause_knows_whether_c1_itself_made_it() -> None:
     tenant = small_tenant(FakeClock())
-    by_person = tenant.pause(*PAIR).pause
-    by_tenant = tenant.anomaly(PAIR[0], "connector-2").pause
-    assert by_person is not None
-    assert by_tenant is not None
-    assert by_person.category != by_tenant.category
-    assert by_tenant.reason
-    assert not by_tenant.can_resume
+    states = [tenant.pause(*PAIR), tenant.anomaly(*PAIR), tenant.pause_by_system(*PAIR)]
+    pauses = [state.pause for state in states if state.pause is not None]
+    assert [pause.cause for pause in pauses] == [Cause.CUSTOMER, Cause.ANOMALY, Cause.SYSTEM]
+    assert [pause.can_resume for pause in pauses] == [True, False, False]
+    assert len({pause.mark for pause in pauses}) == 3
 
 
 def test_the_oracle_says_who_acted() -> None:
@@ -131,11 +156,13 @@ def test_the_oracle_says_who_acted() -> None:
     tenant.resume_by_other(*PAIR)
     tenant.pause_by_other(*PAIR)
     tenant.anomaly(*PAIR)
+    tenant.pause_by_system(*PAIR)
     assert [(event.kind, event.actor) for event in tenant.oracle.applied_to(*PAIR)] == [
         ("pause", "api"),
         ("resume", "other"),
         ("pause", "other"),
         ("anomaly", "tenant"),
+        ("pause", "tenant"),
     ]
 
 
@@ -162,14 +189,32 @@ def test_lagging_reads_keep_no_more_history_than_the_lag() -> None:
     assert len(tenant._older[PAIR]) <= 6
 
 
-def test_a_deleted_connector_is_listed_as_deleted_and_not_found_otherwise() -> None:
+def test_a_deleted_connector_can_be_read_but_not_changed() -> None:
     tenant = small_tenant(FakeClock())
     tenant.delete(*PAIR)
-    listed = tenant.connectors("app-1")[0]
-    assert tenant.seen(listed).deleted_at == EPOCH
-    for ask in (tenant.look, tenant.pause, tenant.resume, tenant.force_sync):
+    assert tenant.look(*PAIR)[1].deleted_at == EPOCH
+    for ask in (tenant.pause, tenant.resume, tenant.force_sync, tenant.anomaly, tenant.delete):
         with pytest.raises(NotFound):
             ask(*PAIR)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "listed", "found"), [("left_out", 1, True), ("listed", 2, True), ("gone", 1, False)]
+)
+def test_what_shows_a_deleted_connector_can_be_chosen(deleted: str, listed: int, found: bool) -> None:
+    tenant = small_tenant(FakeClock(), deleted=deleted)
+    tenant.delete(*PAIR)
+    assert sum(tenant.is_listed(each, tenant.seen(each)) for each in tenant.connectors("app-1")) == listed
+    if not found:
+        with pytest.raises(NotFound):
+            tenant.look(*PAIR)
+
+
+def test_the_tenants_clock_can_be_ahead_and_be_set_meanwhile() -> None:
+    tenant = Tenant(of_pairs([PAIR]), clock=FakeClock(), behaviour=Behaviour(clock=130.0))
+    assert tenant.pause(*PAIR).pause == Pause(timestamp(EPOCH + 130, 1))
+    tenant.behaviour = replace(tenant.behaviour, clock=-86_400.0)
+    assert tenant.clock() == EPOCH - 86_400
 
 
 def test_the_pair_is_the_key_not_the_connector_id() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+import jwt
 import pytest
 
 from runner.sandbox import Action, Kind
+from runner.sandbox.faultwords import RANDOM
 from tests.unit.sandbox.support import EPOCH, PAUSE, Client, on_virtual_time, serving
+
+READ = PAUSE.removesuffix("/pause")
 
 
 def with_client(work: Callable[[Client], Awaitable[None]], faults: str = "") -> None:
@@ -51,6 +57,9 @@ def test_a_truncated_reply_ends_before_its_length() -> None:
         ("accepted", 202, "{}", 1),
         ("empty", 204, "", 1),
         ("error_object", 200, '{"error":', 0),
+        ("gateway", 404, "default backend - 404", 0),
+        ("forbidden", 403, "<html>", 0),
+        ("gateway_after", 404, "default backend - 404", 1),
         ("status=409", 409, '{"code":10', 0),
         ("status=503,applied=yes", 503, '{"code":14', 1),
     ],
@@ -65,6 +74,101 @@ def test_a_scripted_reply_is_told_whatever_was_applied(action: str, status: int,
         assert (await client.send("POST", PAUSE))[0] == 200  # the connection is still good
 
     with_client(work)
+
+
+@pytest.mark.parametrize(("action", "kind"), [("gateway", "text/plain"), ("forbidden", "text/html")])
+def test_what_never_came_to_c1_has_no_request_id_of_c1s(action: str, kind: str) -> None:
+    async def work(client: Client) -> None:
+        client.server.script("pause", [action])
+        _, response, _ = await client.send("POST", PAUSE)
+        assert response.content_type == kind
+        assert "X-Request-Id" not in response.headers
+
+    with_client(work)
+
+
+def test_a_duplicated_reply_is_the_same_bytes_twice() -> None:
+    async def work(client: Client) -> None:
+        client.server.script("connector", ["duplicate"])
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(client.server.url.rpartition(":")[2]))
+        writer.write(f"GET {READ} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\n\r\n".encode())
+        await asyncio.sleep(1)
+        received = await reader.read(100_000)
+        half = len(received) // 2
+        assert received.startswith(b"HTTP/1.1 200 OK")
+        assert received[:half] == received[half:]
+        writer.close()
+
+    with_client(work)
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ("error", 503),
+        ("error_after", 503),
+        ("drop", aiohttp.ClientError),
+        ("drop_after", aiohttp.ClientError),
+        ("truncate", aiohttp.ClientPayloadError),
+        ("duplicate", 200),
+        ("html", 200),
+        ("gateway", 404),
+        ("forbidden", 403),
+        ("accepted", 202),
+        ("empty", 204),
+        ("redirect", 302),
+        ("tarpit", TimeoutError),
+        ("bomb", 200),
+        ("big_header", aiohttp.ClientResponseError),
+        ("big_body", 200),
+        ("expire", 401),
+    ],
+)
+def test_every_random_fault_meets_reads_and_posts_as_asked(fault: str, seen: int | type[Exception]) -> None:
+    async def work(client: Client) -> None:
+        patient = aiohttp.ClientTimeout(total=30)
+        for method, path in (("GET", READ), ("GET", "/api/v1/apps"), ("POST", PAUSE)):
+            client.token = client.server.desk.mint(client.server.desk.signer)
+            if isinstance(seen, int):
+                assert (await client.send(method, path, timeout=patient))[0] == seen
+                continue
+            with pytest.raises(seen):
+                await client.send(method, path, timeout=patient)
+
+    assert fault in RANDOM
+    with_client(work, f"{fault}=100%,error_status=503,on=post+read")
+
+
+def test_another_row_than_the_one_asked_for_meets_only_reads_of_one_connector() -> None:
+    async def work(client: Client) -> None:
+        row = json.loads((await client.send("GET", READ))[2])["connectorView"]["connector"]
+        assert (row["appId"], row["id"]) == ("app-1", "connector-2")
+        assert (await client.send("POST", PAUSE))[0] == 200
+        assert client.server.tenant.state("app-1", "connector-1").pause is not None
+        assert len(json.loads((await client.send("GET", "/api/v1/apps/app-1/connectors"))[2])["list"]) == 2
+
+    with_client(work, "another=100%")
+
+
+@pytest.mark.parametrize(("faults", "ahead"), [("clock=+130s", 130), ("clock=-1d", -86_400), ("clock=0s", 0)])
+def test_the_date_the_marks_and_the_tokens_are_in_the_tenants_own_time(faults: str, ahead: int) -> None:
+    async def work(client: Client) -> None:
+        _, response, _ = await client.send("POST", PAUSE)
+        assert parsedate_to_datetime(response.headers["Date"]).timestamp() == EPOCH + ahead
+        mark = client.server.oracle.events[0].mark
+        assert mark is not None
+        assert datetime.fromisoformat(mark.replace("001Z", "+00:00")).timestamp() == EPOCH + ahead
+        claims = jwt.decode(client.token, options={"verify_signature": False})
+        assert claims["exp"] == EPOCH + ahead + 3600
+
+    with_client(work, faults)
+
+
+def test_a_server_may_send_no_date() -> None:
+    async def work(client: Client) -> None:
+        assert "Date" not in (await client.send("POST", PAUSE))[1].headers
+
+    with_client(work, "date=none")
 
 
 def test_a_script_can_put_any_body_and_headers_into_a_reply() -> None:
