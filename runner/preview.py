@@ -134,4 +134,5 @@ def _run(
         retries=client.total.retries,
         throttled=client.total.throttled,
         counts=counts,
+        credential_until=settings.credential.expires_at,
     )

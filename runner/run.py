@@ -3,6 +3,7 @@
 Everything a run does is in the store as it happens; what is returned is only how it ended.
 """
 
+import logging
 import math
 import os
 import platform
@@ -18,10 +19,11 @@ import anyio
 from runner import __version__, trace, units
 from runner.api.client import Client
 from runner.conduct import Conduct, Context, Wave
-from runner.errors import InterruptedRunError, OutageError, RunnerError, UsageError
+from runner.errors import InterruptedRunError, OutageError, RunnerError, SettingsError, UsageError
 from runner.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.planning import Planner
 from runner.release import Undoing
+from runner.settings import Settings
 from runner.signals import Signals
 from runner.stop import Stop
 from runner.store import RunRecord, TargetRecord
@@ -29,6 +31,9 @@ from runner.store.database import new_run_id
 from runner.store.journal import RunStart
 from runner.store.locks import lock, user_name, window_lock
 from runner.targets import as_listed, with_state
+from runner.units import moment_text
+
+log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -47,6 +52,7 @@ async def run(job: Job, context: Context) -> RunResult:
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
     until = end_of(job, started_at, windowed=context.windowed)
+    check_credential(context.settings, until, windowed=context.windowed)
     run_id = new_run_id(started_at)
     trace.run_id.set(run_id)
     async with locked(job.name, context):
@@ -117,6 +123,27 @@ def end_of(job: Job, now: float, *, windowed: bool) -> float | None:
     if until <= now:
         raise UsageError(f"the window's end, {job.window.until}, is over already; nothing was sent")
     return until
+
+
+def check_credential(settings: Settings, until: float | None, *, windowed: bool) -> None:
+    """Raise `SettingsError` for a window that outlives a ready token: its process could not resume what it pauses.
+
+    Where another command ends the pauses, or no end is known, it is a warning: that may be another credential's work.
+    """
+    ends_at = settings.credential.expires_at
+    if ends_at is None:
+        return
+    token_ends = f"the access token ends {moment_text(ends_at)}"
+    if until is None:
+        if windowed:
+            log.warning("this window has no end, and %s: it could not resume anything later than that", token_ends)
+    elif until > ends_at and windowed:
+        raise SettingsError(
+            f"the window would end {moment_text(until)}, and {token_ends}: it could not resume what it pauses; nothing "
+            "was sent. Use client credentials, which renew themselves, or a shorter window"
+        )
+    elif until > ends_at:
+        log.warning("these pauses end %s, and %s: resume them with another one", moment_text(until), token_ends)
 
 
 def _ending_with(job: Job, until: float | None, now: float) -> Job:
@@ -207,4 +234,5 @@ def start_of(job: Job, context: Context, run_id: str, started_at: float, *, whol
         pid=os.getpid(),
         started_at=started_at,
         whole=whole,
+        credential_until=context.settings.credential.expires_at,
     )

@@ -173,6 +173,11 @@ def duration_text(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
+def moment_text(epoch: float) -> str:
+    """Seconds since the epoch as `2026-11-23 16:26:11 UTC`."""
+    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def number_text(value: float) -> str:
     """A number without needless digits: 10.0 -> `10`."""
     return f"{value:.15g}"

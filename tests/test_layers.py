@@ -27,7 +27,7 @@ ROOMS = {
     "command": "signals stop",
     "receipts": "decide store errors model policy",
     "planfile": "run preview conduct store units errors model policy",
-    "run": "planning conduct release signals targets store api trace stop units errors model",
+    "run": "planning conduct release signals targets store api settings trace stop units errors model",
     "preview": "planning discover kinds decide store api settings operations stop errors model",
     "planning": "conduct discover kinds selection targets pool api stop errors model policy",
     "conduct": "aftermath verify release leasing execute decide cadence watch signals pool store api settings "

@@ -38,11 +38,11 @@ def init(
     Example:
       c1-runner init freeze.yaml
     """
-    tenant, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults, partial=partial)
+    settings, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults, partial=partial)
     alive = [one for one in seen if not one.connector.state.deleted]
     if not alive:
-        raise NothingSelectedError(f"{tenant} has no connectors: nothing was written")
-    text = _job_file(operation, None if sandbox else tenant, alive, whole=not partial)
+        raise NothingSelectedError(f"{settings.tenant} has no connectors: nothing was written")
+    text = _job_file(operation, None if sandbox else settings.tenant, alive, whole=not partial)
     if path is None:
         click.echo(text, nl=False)
         return ExitCode.OK

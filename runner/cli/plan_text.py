@@ -10,6 +10,7 @@ from runner.operations import OPERATIONS
 from runner.preview import Preview
 from runner.report.text import plain, shortened
 from runner.store import TargetRecord
+from runner.units import moment_text
 
 LISTED = 1000
 """Targets of one outcome that are shown one by one; the rest is counted."""
@@ -30,6 +31,11 @@ def headline(preview: Preview) -> str:
     return f"{changes} of {run.planned} connector{'' if run.planned == 1 else 's'} would be {would_be}."
 
 
+def credential_lines(until: float | None) -> list[str]:
+    """A line that says when the credential ends (epoch seconds), if that is known and not for ever."""
+    return [] if until is None else [f"The access token ends {moment_text(until)}; nothing can be done with it later."]
+
+
 def _lines(preview: Preview, command: str | None, listed: int) -> Iterator[str]:
     run, operation = preview.run, OPERATIONS[OperationName(preview.run.operation)]
     changes = run.counts[Outcome.CHANGED]
@@ -40,6 +46,7 @@ def _lines(preview: Preview, command: str | None, listed: int) -> Iterator[str]:
     yield f"job {shortened(run.job_name, 60)} · {plain(run.tenant)} · {requests}, all of them reads"
     if preview.mcp is not None:
         yield from mcp_lines(preview.mcp)
+    yield from credential_lines(run.credential_until)
     yield ""
     words = {
         Outcome.CHANGED: f"would be {operation.would_be}",

@@ -21,6 +21,7 @@ from runner.cli import logs, options, state
 from runner.cli.listing import Listing
 from runner.cli.mcp_text import mcp_lines
 from runner.cli.notices import say_what_ended_abruptly
+from runner.cli.plan_text import credential_lines
 from runner.cli.table import print_table
 from runner.cli.tenant import connected
 from runner.discover import Discovery
@@ -31,6 +32,7 @@ from runner.report.document import state_word
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
+from runner.settings import Settings
 from runner.stop import Stop
 from runner.store import Hold, Lease, Store
 from runner.units import shown
@@ -146,7 +148,7 @@ def status(output_format: str, state_dir: Path | None, sandbox: bool, faults: st
       c1-runner status
       c1-runner status --format json | jq '.[] | select(.overdue)'
     """
-    _, everything = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
+    settings, everything = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
     seen = [one for one in everything if one.connector.state.paused or one.leases]
     now = time.time()
     if output_format == "text" and not seen:
@@ -155,6 +157,8 @@ def status(output_format: str, state_dir: Path | None, sandbox: bool, faults: st
         _print(seen, output_format)
     if output_format == "text":
         _print_runs(seen, now)
+        for line in credential_lines(settings.credential.expires_at):
+            click.echo(f"\n{line}")
     overdue = sum(one.overdue(now) for one in seen)
     if overdue:
         click.echo(f"c1-runner: {overdue} overdue: `c1-runner expire` resumes what is due", err=True)
@@ -190,7 +194,7 @@ def look(
     faults: str | None,
     partial: bool = False,
     mcp: McpServers | None = None,
-) -> tuple[str, list[Seen]]:
+) -> tuple[Settings, list[Seen]]:
     """The tenant and its selected connectors, by app and name; `mcp`, if given, takes in its MCP servers.
 
     Raises when the tenant cannot be listed whole; if `partial` will do, what is missing is said on stderr.
@@ -198,7 +202,7 @@ def look(
     logs.configure(verbose=0, quiet=False, log_format="text")
     job = Job(OperationName.PAUSE, "look", select=select)
 
-    async def main() -> tuple[str, list[Seen]]:
+    async def main() -> tuple[Settings, list[Seen]]:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with Store(state.directory(state_dir)) as store:
                 holds = store.holds(settings.tenant)
@@ -222,7 +226,7 @@ def look(
             seen = [_as_proven(one, time.time(), sees_pauses=known) for one in seen]
             if select.all:
                 seen += [_unlisted(pair, hold, gone) for pair, hold in holds.items() if hold.leases]
-            return settings.tenant, sorted(seen, key=_place)
+            return settings, sorted(seen, key=_place)
 
     try:
         with Listing() as listing:

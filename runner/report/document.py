@@ -15,7 +15,7 @@ SCHEMA = "c1-runner/report/1"
 
 HEADER_FIELDS = (
     "schema", "run_id", "job", "operation", "tenant", "reason", "started_at", "finished_at", "duration_s",
-    "exit_code", "stopped", "counts", "requests", "by", "until",
+    "exit_code", "stopped", "counts", "requests", "by", "until", "credential_until",
 )  # fmt: skip
 RESULT_FIELDS = (
     "app_id", "connector_id", "app_name", "connector_name", "outcome", "detail", "http_status", "error",
@@ -48,6 +48,7 @@ def header(run: RunRecord) -> JsonObject:
         "requests": {"total": run.requests, "retries": run.retries, "throttled": run.throttled},
         "by": {"user": run.user, "host": run.host},
         "until": timestamp(run.until),
+        "credential_until": timestamp(run.credential_until),
     }
 
 

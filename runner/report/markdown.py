@@ -89,6 +89,7 @@ def _facts(run: RunRecord) -> Iterator[str]:
         "Requests": requests_text(run),
         "Exit code": escaped(exit_text(run)),
         **({"Pauses end": moment_text(run.until)} if run.until is not None else {}),
+        **({"Credential ends": moment_text(run.credential_until)} if run.credential_until is not None else {}),
     }
     yield "| | |"
     yield "| --- | --- |"

@@ -1,7 +1,6 @@
 """The words in which the recap and the reports for people speak: outcomes, states, numbers, times."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from runner.errors import ExitCode
@@ -9,6 +8,7 @@ from runner.model import OperationName, Outcome
 from runner.operations import OPERATIONS
 from runner.report.document import state_word
 from runner.store.records import RunRecord, TargetRecord
+from runner.units import moment_text as moment_text
 
 ATTENTION = (Outcome.FAILED, Outcome.UNKNOWN)
 """The outcomes that somebody has to look at, the first one first."""
@@ -94,11 +94,6 @@ def state_change(target: TargetRecord) -> str:
 def count_text(count: int) -> str:
     """A number as people read it: `12,000`."""
     return f"{count:,}"
-
-
-def moment_text(epoch: float) -> str:
-    """Seconds since the epoch as `2026-11-23 16:26:11 UTC`."""
-    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def duration_text(seconds: float) -> str:

@@ -95,6 +95,7 @@ class RunStart(NamedTuple):
     until: float | None = None  # when its pauses end by themselves, epoch seconds
     windowed: bool = False  # whether a command runs while they last
     undoes: int | None = None  # the run whose pauses it ends
+    credential_until: float | None = None  # when its credential ends, where that is known; epoch seconds
 
 
 class Unwritten(NamedTuple):

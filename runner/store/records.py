@@ -59,6 +59,7 @@ class RunRecord(NamedTuple):
     clock_uncertainty: float | None = None
     reader: str | None = None  # the credential that has read the states, nothing secret
     sees_marks: bool = False  # whether that credential was shown any pause
+    credential_until: float | None = None  # when that credential ends, where it is known
 
     @property
     def planned(self) -> int:

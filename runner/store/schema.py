@@ -76,6 +76,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE runs ADD COLUMN clock_offset REAL;      -- seconds that the tenant's clock is ahead; NULL: not known
     ALTER TABLE runs ADD COLUMN clock_uncertainty REAL; -- seconds that the offset may be off
+    ALTER TABLE runs ADD COLUMN credential_until REAL;  -- the credential's end; NULL: not known, or none
     ALTER TABLE runs ADD COLUMN reader TEXT;            -- which credential has read the states, nothing secret
     ALTER TABLE runs ADD COLUMN sees_marks INTEGER NOT NULL DEFAULT 0; -- 1: that credential has seen a pause
 

@@ -1,6 +1,8 @@
 """A maintenance window as its user sees it: what the command gets, what is said, and how both end."""
 
+import base64
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -267,3 +269,31 @@ def _refuse(path: str) -> Hook:
         return problem(404, 5, "no such connector") if request.path.endswith(path) else None
 
     return hook
+
+
+def _jwt(seconds: float) -> str:
+    """A token of a C1 tenant that ends so many seconds from now."""
+    claims = json.dumps({"exp": int(time.time() + seconds), "sub": "somebody"}).encode()
+    return "eyJhbGciOiJFZERTQSJ9." + base64.urlsafe_b64encode(claims).decode().rstrip("=") + ".c2lnbmF0dXJl"
+
+
+def _with_token(server: ContractServer, seconds: float) -> dict[str, str]:
+    return {"CONDUCTORONE_SERVER_URL": server.url, "CONDUCTORONE_ACCESS_TOKEN": _jwt(seconds)}
+
+
+def test_a_window_that_outlives_its_token_is_refused_with_both_moments(shell: Shell, server: ContractServer) -> None:
+    job = shell.write("job.yaml", "version: 1\noperation: pause\nconnectors: [app1/con1]\n")
+    done = shell.run("window", job, "--for", "2h", "--", "true", env=_with_token(server, 600))
+
+    assert done.code == 2
+    assert done.stderr.count(" UTC") == 2
+    assert "nothing was sent" in done.stderr
+    assert server.requests == []
+
+
+def test_pauses_that_another_command_may_end_only_warn_of_the_tokens_end(shell: Shell, server: ContractServer) -> None:
+    job = shell.write("job.yaml", "version: 1\noperation: pause\nconnectors: [app1/con1]\n")
+    done = shell.run("run", job, "--for", "2h", env=_with_token(server, 600))
+
+    assert "resume them with another one" in done.stderr
+    assert done.code != 2
