@@ -20,6 +20,12 @@ from runner.sandbox.tokens import TokenDesk
 
 Item = TypeVar("Item")
 
+_PERMISSIONS = {
+    Endpoint.PAUSE: "permission/c1.api.app.v1.ConnectorService.PauseSync",
+    Endpoint.RESUME: "permission/c1.api.app.v1.ConnectorService.ResumeSync",
+    Endpoint.FORCE_SYNC: "permission/c1.api.app.v1.ConnectorService.ForceSync",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AskedPage:
@@ -67,8 +73,7 @@ class Api:
         if not route.mutates:
             return replies.json_reply(self._read(call, route, credential))
         if credential.read_only:
-            words = "Permission denied, missing permission/c1.api.app.v1.ConnectorService.PauseSync"
-            raise GatewayError(replies.PERMISSION_DENIED, words)
+            raise GatewayError(replies.PERMISSION_DENIED, f"Permission denied, missing {_PERMISSIONS[route.endpoint]}")
         _json_body(call)
         self._mutations[route.endpoint](route.app_id, route.connector_id)
         return replies.EMPTY
@@ -163,13 +168,14 @@ def _json_body(call: Call) -> dict[str, Any]:
 
 
 def _introspection(credential: Credential) -> Row:
-    """Return who the token is. C1 publishes no list of role names: these are the sandbox's own."""
+    """Return who the token is. C1 publishes no list of roles and permissions: these are the sandbox's own."""
+    permissions = ["permission/c1.api.auth.v1.Auth.Introspect"]
     return {
         "principleId": credential.client_id,
         "userId": "2uSandboxRobot",
         "tenantId": "2tSandboxTenant",
-        "roles": ["Read Only Administrator"] if credential.read_only else ["Connector Administrator"],
-        "permissions": ["connector:read"] if credential.read_only else ["connector:read", "connector:write"],
+        "roles": [f"role/c1.api.app.v1.Connectors:{'viewer' if credential.read_only else 'admin'}"],
+        "permissions": permissions if credential.read_only else [*permissions, *_PERMISSIONS.values()],
         "features": None,
         "disabledModules": None,
         "deviceClientId": "",

@@ -40,7 +40,7 @@ OF_TENANT = ("clock", "lag", "vocabulary", "overshoot", "endless", "deleted", "m
 
 PRESETS = {
     "bad-day": (
-        "latency=60ms,jitter=0.6,limit=20/s,burst=10,limit_headers=x,token_life=600s,"
+        "latency=60ms,jitter=0.6,limit=15/s,burst=5,limit_headers=x,token_life=600s,"
         "on=post+read,error=8%,error_after=3%,drop=3%,drop_after=3%,gateway=1%,forbidden=0.5%,"
         "clock=+130s,vocabulary=odd,other=2%"
     ),

@@ -34,7 +34,7 @@ class Behaviour:
     owners: int = 0  # of connectors that have none of their own
     clock: float = 0.0  # how far the tenant's clock is ahead
     null_lists: bool = True  # an empty list is null
-    vocabulary: Vocabulary = Vocabulary.USER  # the words beside a pause
+    vocabulary: Vocabulary = Vocabulary.ODD  # the words beside a pause
 
 
 class Tenant:

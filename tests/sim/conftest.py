@@ -54,10 +54,10 @@ class Bench:
         """Carry out a job, without handling signals."""
         return await run(job, self.context(**context))
 
-    async def proceed(self, run_id: str, job: Job, *outcomes: Outcome) -> RunResult:
+    async def proceed(self, run_id: str, job: Job, *outcomes: Outcome, **context: Any) -> RunResult:
         """Go on with an earlier run of the job: with what is open, unless outcomes are named."""
         wanted = outcomes or (Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
-        return await proceed(self.store.run(run_id), job, wanted, self.context())
+        return await proceed(self.store.run(run_id), job, wanted, self.context(**context))
 
     def results(self, result: RunResult) -> dict[str, TargetRecord]:
         """The store's account of a run, by target."""

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from runner.errors import SIGNAL_CODES, ExitCode
 from runner.model import Job, Outcome, RunResult
 from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
-from runner.sandbox import Behaviour, environment
+from runner.sandbox import Behaviour, Vocabulary, environment
 from runner.settings import from_environment
 from runner.store import Store, TargetRecord
 from tests.sim.conftest import Bench, job, open_tenant, pairs
-from tests.virtual_clock import VirtualClockLoop
+from tests.virtual_clock import VirtualClockLoop, wall
 
 EXAMPLES = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "30"))
 """How many scenarios are played; a thorough check takes 10,000."""
@@ -34,8 +34,17 @@ FATES = (
     *("error_object", "error_object_after", "big_header", "big_body", "status=429", "status=429,retry_after=3"),
     *("status=500", "status=502,applied=yes", "status=503,retry_after=2", "status=503,retry_after=2,applied=yes"),
     *("status=400", "status=401", "status=403", "status=404", "status=408,applied=yes", "status=409", "status=425"),
+    *("gateway", "forbidden", "duplicate"),
 )
-READ_FATES = ("ok", "status=500", "status=403", "status=429,retry_after=2", "drop", "html", "silence", "expire")
+READ_FATES = (
+    *("ok", "status=500", "status=403", "status=429,retry_after=2", "drop", "html", "silence", "expire"),
+    *("gateway", "forbidden", "another", "duplicate", "status=404"),
+)
+AHEAD = (0.0, 0.0, 130.0, -130.0, 86_400.0, -86_400.0)
+"""Seconds by which the tenant's clock is ahead of ours."""
+STEPS = (0.0, 0.0, 600.0, -600.0, -86_400.0)
+"""Seconds by which our clock is set, in the middle of a run."""
+
 MOMENTS = st.floats(0.0, 60.0, allow_nan=False)
 GOOD = {Outcome.CHANGED, Outcome.UNCHANGED}
 
@@ -61,6 +70,9 @@ class Scenario:
     signals: list[float]
     deadline: float | None
     revoked_at: float | None
+    vocabulary: Vocabulary
+    ahead: float
+    clock_step: tuple[float, float]  # when our clock is set, and by how much
 
     def job(self) -> Job:
         """The job of it."""
@@ -94,6 +106,9 @@ SCENARIOS = st.builds(
     signals=st.lists(MOMENTS, max_size=2),
     deadline=st.none() | st.floats(1.0, 90.0),
     revoked_at=st.none() | MOMENTS,
+    vocabulary=st.sampled_from(Vocabulary),
+    ahead=st.sampled_from(AHEAD),
+    clock_step=st.tuples(MOMENTS, st.sampled_from(STEPS)),
 )
 
 
@@ -106,6 +121,14 @@ class Play:
         self.directory = directory
         self.targets = pairs(scenario.count, scenario.per_app)
         self.crashed = False
+        self.step = 0.0
+
+    def wall(self) -> float:
+        """Our own clock, which somebody may set."""
+        return wall() + self.step
+
+    def _set_clock(self) -> None:
+        self.step += self.scenario.clock_step[1]
 
     async def prepare(self) -> None:
         """Set the stage: states before, fates, and what somebody else will do."""
@@ -123,6 +146,7 @@ class Play:
             if self._exists(index):
                 act = server.tenant.pause_by_other if what == "pause" else server.tenant.resume_by_other
                 loop.call_later(at, partial(act, *self.targets[index]))
+        loop.call_later(scenario.clock_step[0], self._set_clock)
         if scenario.revoked_at is not None:
             desk = server.desk
             loop.call_later(scenario.revoked_at, desk.revoke_credential, desk.signer.client_id)
@@ -132,7 +156,10 @@ class Play:
         with Store(self.directory) as store:
             self.bench.store = store
             todo = self.scenario.job()
-            work = self.bench.run(todo, signals=True) if run_id is None else self.bench.proceed(run_id, todo)
+            if run_id is None:
+                work = self.bench.run(todo, signals=True, wall=self.wall)
+            else:
+                work = self.bench.proceed(run_id, todo, wall=self.wall)
             task = asyncio.create_task(work)
             kills = [] if run_id else [self._signal_in(at) for at in self.scenario.signals]
             done, _ = await asyncio.wait([task], timeout=crash_at)
@@ -200,7 +227,7 @@ def terminate() -> None:
 async def play(scenario: Scenario, directory: Path) -> None:
     """Play a scenario through: a run, and after it as many continuations as it takes."""
     targets = pairs(scenario.count, scenario.per_app)
-    behaviour = Behaviour(lag=scenario.lag)
+    behaviour = Behaviour(lag=scenario.lag, vocabulary=scenario.vocabulary, clock=scenario.ahead)
     async with open_tenant(targets, f"latency={scenario.latency:g}s", behaviour) as server:
         play = Play(scenario, Bench(server, from_environment(environment(server)), Store(directory)), directory)
         await play.prepare()

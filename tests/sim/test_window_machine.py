@@ -33,7 +33,7 @@ from runner.errors import ExitCode, LockedError, StorageError
 from runner.model import STAYS, Job, Outcome, RunResult, Target, Window
 from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.run import OPEN
-from runner.sandbox import Behaviour, SandboxServer, environment
+from runner.sandbox import Behaviour, SandboxServer, Vocabulary, environment
 from runner.sandbox.oracle import Event
 from runner.settings import Settings, from_environment
 from runner.store import RunRecord, Store, TargetRecord
@@ -51,10 +51,13 @@ TARGETS = pairs(4, per_app=2)
 FATES = (
     *("drop", "drop_after", "reset_after", "silence", "silence_after", "truncate", "html_after", "expire"),
     *("status=500", "status=502,applied=yes", "status=503,retry_after=2,applied=yes", "status=429,retry_after=3"),
-    *("status=400", "status=403", "status=409"),
+    *("status=400", "status=403", "status=409", "gateway", "forbidden", "duplicate"),
 )
 HELD_UP = ("ok,delay=45s", "ok,delay=100s")  # given up after 30 s, and applied all the same
-READ_FATES = ("ok", "status=500", "status=429,retry_after=2", "drop", "silence", "expire")
+READ_FATES = (
+    *("ok", "status=500", "status=429,retry_after=2", "drop", "silence", "expire"),
+    *("gateway", "forbidden", "another", "duplicate", "status=404", "html"),
+)
 GOOD = {Outcome.CHANGED, Outcome.UNCHANGED}
 MAYBE = {Outcome.CHANGED, Outcome.UNKNOWN}
 
@@ -132,13 +135,20 @@ class Other:
 
 
 @dataclass(frozen=True)
+class SetClock:
+    """Our own clock is set."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Wait:
     """Time passes."""
 
     seconds: float
 
 
-Act = Pause | Undo | Expire | Continue | Extend | Resume | Other | Wait
+Act = Pause | Undo | Expire | Continue | Extend | Resume | Other | Wait | SetClock
 
 
 @dataclass(frozen=True)
@@ -179,6 +189,8 @@ class Scenario:
     workers: int
     attempts: int
     resume_rate: float
+    vocabulary: Vocabulary
+    ahead: float  # seconds by which the tenant's clock is ahead of ours
     steps: list[Step]
 
 
@@ -201,7 +213,8 @@ ALONE = (
     | st.builds(Extend, WHICH, st.sampled_from([60.0, 3600.0]))
     | st.builds(Wait, st.sampled_from([0.5, 5.0, 40.0, 150.0, 700.0]))
 )
-OTHERS = st.builds(Other, st.sampled_from(["pause", "resume", "anomaly"]), st.integers(0, 3))
+OTHERS = st.builds(Other, st.sampled_from(["pause", "resume", "anomaly", "system"]), st.integers(0, 3))
+CLOCKS = st.builds(SetClock, st.sampled_from([600.0, -600.0, 86_400.0, -86_400.0]))
 CRASHES = st.none() | st.builds(
     Crash,
     seconds=st.none() | st.sampled_from([0.05, 0.5, 1.5, 3.0, 8.0, 20.0, 70.0, 130.0]),
@@ -238,6 +251,7 @@ STEPS = (
     | steps(commands(PAUSES | ENDS, NOW), commands(PAUSES | ENDS, LATER))
     | steps(commands(ALONE, NOW))
     | steps(st.builds(Command, OTHERS, CALM))
+    | steps(commands(PAUSES | ENDS, NOW), st.builds(Command, CLOCKS, CALM, LATER))
 )
 SCENARIOS = st.builds(
     Scenario,
@@ -247,6 +261,8 @@ SCENARIOS = st.builds(
     workers=st.integers(1, 3),
     attempts=st.sampled_from([1, 2, 4]),
     resume_rate=st.sampled_from([5.0, 5.0, 0.01]),
+    vocabulary=st.sampled_from(Vocabulary),
+    ahead=st.sampled_from([0.0, 0.0, 130.0, -130.0, 86_400.0, -86_400.0]),
     steps=st.lists(STEPS, min_size=2, max_size=8),
 )
 
@@ -337,7 +353,12 @@ class Play:
         self.jobs: dict[str, Job] = {}  # by the name of the run, how it is gone on with
         self.seen = 0  # events
         self.held_up: set[Pair] = set()  # a request for their pause was, and may have renewed the mark late
+        self.set_by = 0.0  # seconds by which our clock was set so far
         self.lagged = 0.0  # epoch seconds until which reads may show the world as it was before others acted
+
+    def wall(self) -> float:
+        """Our own clock."""
+        return wall() + self.set_by
 
     # What happens
 
@@ -363,9 +384,17 @@ class Play:
             case Wait(seconds):
                 await asyncio.sleep(seconds)
                 return
+            case SetClock(seconds):
+                self.set_by += seconds
+                return
             case Other(what, index):
                 await self._stand_back(TARGETS[index])
-                act = {"pause": "pause_by_other", "resume": "resume_by_other", "anomaly": "anomaly"}[what]
+                act = {
+                    "pause": "pause_by_other",
+                    "resume": "resume_by_other",
+                    "anomaly": "anomaly",
+                    "system": "pause_by_system",
+                }[what]
                 getattr(self.server.tenant, act)(*TARGETS[index])
                 await self._settle_down()
                 return
@@ -400,7 +429,7 @@ class Play:
                 if (record := self._pick(store, which, pauses=True)) is not None:
                     await self._undo(b, record, account, twice=twice)
             case Expire():
-                for record in due(store, self.settings.tenant, wall()):
+                for record in due(store, self.settings.tenant, self.wall()):
                     await self._undo(b, record, account)
             case Extend(which, seconds):
                 self._extend(store, which, seconds)
@@ -412,7 +441,7 @@ class Play:
         record = self._pick(store, which, pauses=True)
         if record is None or not store.held(record):
             return
-        store.extend(record, max(wall(), record.until or 0.0) + seconds, wall())
+        store.extend(record, max(self.wall(), record.until or 0.0) + seconds, self.wall())
         for planned, unclear_at in store.held(record):
             truth = self.truth[planned.target[:2]]
             if truth.paused and not truth.foreign and unclear_at is None:
@@ -422,7 +451,7 @@ class Play:
         known = {record.run_id for record in b.store.runs()}
         result = None
         try:
-            result = await b.run(todo, **context)
+            result = await b.run(todo, wall=self.wall, **context)
         finally:
             for run_id in self._runs_since(known, todo):
                 self.jobs[run_id] = todo
@@ -433,7 +462,7 @@ class Play:
         known = {known.run_id for known in b.store.runs()}
         result = None
         try:
-            result = await undo(record, todo, b.context())
+            result = await undo(record, todo, b.context(wall=self.wall))
         except LockedError:
             return
         finally:
@@ -448,7 +477,7 @@ class Play:
             and not any(result.counts[outcome] for outcome in _OPEN_AFTER)
         ):
             before = len(self.server.oracle.requests)
-            assert await undo(b.store.run(record.run_id), todo, b.context()) is None
+            assert await undo(b.store.run(record.run_id), todo, b.context(wall=self.wall)) is None
             assert len(self.server.oracle.requests) == before
 
     async def _continue(self, b: Bench, record: RunRecord, account: Account, *, failed: bool) -> None:
@@ -460,7 +489,7 @@ class Play:
         result = None
         locked = False
         try:
-            result = await b.proceed(record.run_id, self.jobs[record.run_id], *outcomes)
+            result = await b.proceed(record.run_id, self.jobs[record.run_id], *outcomes, wall=self.wall)
         except LockedError:
             locked = True
         finally:
@@ -487,7 +516,7 @@ class Play:
             hold = store.holds(self.settings.tenant).get(pair)
         if hold is not None and hold.marks.spans:
             newest = max(span.end for span in hold.marks.spans)
-            await asyncio.sleep(max(0.0, newest + 2 * DANGER_TIME - wall()))
+            await asyncio.sleep(max(0.0, newest + 2 * DANGER_TIME - self.server.tenant.clock()))
 
     async def _settle_down(self) -> None:
         """Reads come to show what was done."""
@@ -522,7 +551,7 @@ class Play:
         ours = event_.actor == "api"
         truth.touched |= not ours or account.named
         match event_.kind:
-            case "pause" | "anomaly":
+            case "pause" | "anomaly" | "system":
                 if event_.changed:
                     late = self.scenario.lag > 0 or (event_.app_id, event_.connector_id) in self.held_up
                     truth.touched |= truth.paused and late
@@ -626,7 +655,9 @@ def _path(index: int) -> str:
 
 async def play(scenario: Scenario, directory: Path) -> None:
     """Play a scenario through, and undo everything in the end."""
-    behaviour = Behaviour(lag=scenario.lag, renew_mark=scenario.renew_mark)
+    behaviour = Behaviour(
+        lag=scenario.lag, renew_mark=scenario.renew_mark, vocabulary=scenario.vocabulary, clock=scenario.ahead
+    )
     async with open_tenant(TARGETS, f"latency={scenario.latency:g}s", behaviour) as server:
         play = Play(scenario, server, directory)
         await asyncio.sleep(1000.0)

@@ -129,8 +129,11 @@ async def test_a_read_only_client_may_look_but_not_pause() -> None:
         assert (await client.send("GET", CONNECTOR))[0] == 200
         status, _, text = await client.send("POST", PAUSE)
         assert (status, json.loads(text)["code"]) == (403, 7)
-        roles = json.loads((await client.send("GET", "/api/v1/auth/introspect"))[2])["roles"]
-        assert roles == ["Read Only Administrator"]
+        missing = "permission/c1.api.app.v1.ConnectorService.PauseSync"
+        assert f"missing {missing} (request-id: " in json.loads(text)["message"]
+        assert missing not in (await client.send("GET", "/api/v1/auth/introspect"))[2]
+        client.token = client.server.desk.mint(client.server.desk.plain)
+        assert missing in (await client.send("GET", "/api/v1/auth/introspect"))[2]
 
 
 async def test_an_empty_segment_is_redirected_to_the_collection_and_applies_nothing() -> None:
