@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tests.worlds.dials import DELIBERATE, DROP, Dials, Words
+from tests.worlds.dials import DELIBERATE, DROP, HELD_UP, Dials, Words
 
 Pair = tuple[str, str]
 
-OURS, OTHER, ANOMALY, SYSTEM, MIXED = "ours", "other", "anomaly", "system", "mixed"
-"""Whose pause it is. A foreign one that our request has renewed is both: nobody could tell it from ours."""
+OURS, OTHER, ANOMALY, SYSTEM = "ours", "other", "anomaly", "system"
+MIXED, LATE = "mixed", "late"
+"""Whose pause it is. A foreign one that our request has renewed is mixed: nobody could tell it from ours. One of ours
+that a late request of ours has renewed is late: nobody could tell it from a colleague's, so it may be left, if told.
+"""
 
 FOREIGN = frozenset({OTHER, ANOMALY, SYSTEM})
 
@@ -110,8 +113,7 @@ class Truth:
         if row.pause is not None:
             if not self._dials.renews and who not in (ANOMALY, SYSTEM):
                 return self._note(pair, who, "pause", row, row)
-            by = MIXED if who == OURS and row.pause.by != OURS else who
-            fresh = replace(fresh, by=by)
+            fresh = replace(fresh, by=self._renewed(row.pause, who))
         return self._note(pair, who, "pause", row, replace(row, pause=fresh))
 
     def resume(self, pair: Pair, who: str) -> bool:
@@ -142,6 +144,13 @@ class Truth:
         if row is not None and row.pause is not None:
             words = Words("SYNC_DISABLED_CATEGORY_LEGAL_HOLD", "kept paused for the audit")
             self._note(pair, who, "reword", row, replace(row, pause=replace(row.pause, by=who, words=words)))
+
+    def _renewed(self, pause: Pause, who: str) -> str:
+        if who != OURS:
+            return who
+        if pause.by not in (OURS, LATE):
+            return MIXED
+        return LATE if self._dials.replies in ("read late", *HELD_UP) else OURS
 
     def _words(self, who: str) -> Words:
         deliberate = DELIBERATE[self._dials.words]
