@@ -9,7 +9,7 @@ import os
 import pytest
 
 from tests.worlds.courses import COURSES, play
-from tests.worlds.dials import Dials, pairs, singles
+from tests.worlds.dials import ONCE_WRONG, Dials, pairs, singles
 from tests.worlds.oracle import account, faults
 from tests.worlds.truth import OURS
 
@@ -18,7 +18,11 @@ pytestmark = pytest.mark.anyio
 EVERY = os.environ.get("C1_RUNNER_TEST_WORLDS") == "all"
 """Whether each two dials are played with every setting of both, and not with one."""
 
-CELLS = [(dials, course) for dials in (Dials(), *singles(), *pairs(every=EVERY)) for course in COURSES]
+CELLS = [
+    (dials, course)
+    for dials in dict.fromkeys([Dials(), *singles(), *ONCE_WRONG, *pairs(every=EVERY)])
+    for course in COURSES
+]
 
 
 @pytest.mark.parametrize(("dials", "course"), CELLS, ids=[f"{course}: {dials}" for dials, course in CELLS])
