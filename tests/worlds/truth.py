@@ -110,6 +110,8 @@ class Truth:
         if row is None or row.deleted_at is not None:
             return self._note(pair, who, "pause", row, None)
         fresh = Pause(who, now, self._words(who))
+        if row.pause is None and who == OURS and self._comes_after_others(pair):
+            fresh = replace(fresh, by=LATE)
         if row.pause is not None:
             if not self._dials.renews and who not in (ANOMALY, SYSTEM):
                 return self._note(pair, who, "pause", row, row)
@@ -144,6 +146,11 @@ class Truth:
         if row is not None and row.pause is not None:
             words = Words("SYNC_DISABLED_CATEGORY_LEGAL_HOLD", "kept paused for the audit")
             self._note(pair, who, "reword", row, replace(row, pause=replace(row.pause, by=who, words=words)))
+
+    def _comes_after_others(self, pair: Pair) -> bool:
+        """Whether a request that was held up arrives after we had paused anew, and somebody else has resumed."""
+        theirs = [event.who for event in self.events if event.pair == pair and event.changed]
+        return self._dials.replies in HELD_UP and theirs[-2:] == [OURS, OTHER]
 
     def _renewed(self, pause: Pause, who: str) -> str:
         if who != OURS:
