@@ -205,6 +205,17 @@ def pairs(*, every: bool = False) -> Iterator[Dials]:
                 yield dials
 
 
+ONCE_WRONG = (
+    Dials(clock="ours steps back", fields="hidden"),
+    Dials(clock="ours steps back", gateway="404 of C1 to one read of the undo"),
+    Dials(clock="ahead, and ours steps back", gateway="404 plain to all reads of the undo"),
+    Dials(date="3 s ahead", replies="held up 45 s"),
+    Dials(gateway="403 page to 2 posts", replies="a post's twice, late"),
+    Dials(gateway="403 page to some reads", replies="a read's twice, late"),
+)
+"""Worlds in which something of ours was forgotten once, found by playing every setting of every two dials."""
+
+
 def undecidable(dials: Dials) -> str | None:
     """Why nobody could tell in this world whose pause it is; such worlds are not asked about."""
     before = dials.actor == "pauses before our post"

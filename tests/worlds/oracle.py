@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from runner.model import Outcome
 from tests.worlds.courses import Played
-from tests.worlds.dials import Dials
-from tests.worlds.truth import FOREIGN, OURS, Pair
+from tests.worlds.dials import HELD_UP, Dials
+from tests.worlds.truth import FOREIGN, LATE, OURS, Pair
 from tests.worlds.world import World
 
 HARMLESS = ("words", "status", "clock", "date", "mark", "plan")
@@ -32,6 +32,8 @@ def faults(played: Played) -> list[str]:
 
 def is_harmless(dials: Dials) -> bool:
     """Whether nothing stands in the way: then to give up, however honestly, is a fault."""
+    if dials.renews and dials.replies in HELD_UP:
+        return False
     return all(name in HARMLESS or value in HARMLESS_SETTINGS.get(name, ()) for name, value in dials.turned().items())
 
 
@@ -55,11 +57,10 @@ def resumed_foreign(world: World) -> Iterator[str]:
 def _nothing_of_ours_is_forgotten(played: Played) -> Iterator[str]:
     """What stays paused by us is told by the exit code, and later commands know of it."""
     for pair in played.world.truth.pairs:
-        if played.world.truth.paused_by(pair) != OURS:
-            continue
-        if played.code == 0:
+        by = played.world.truth.paused_by(pair)
+        if by in (OURS, LATE) and played.code == 0:
             yield f"{'/'.join(pair)} stays paused by us, and the exit code is 0"
-        if pair not in played.held:
+        if by == OURS and pair not in played.held:
             yield f"{'/'.join(pair)} stays paused by us, and it is forgotten: no lease is held"
 
 

@@ -23,7 +23,7 @@ SLOW = {
     *("502 page to some", "200 page to 2 posts"),  # a pause without a clear answer is waited for before it is undone
     *("ours steps back", "ours steps on", "ahead, and ours steps back"),  # it would be this machine's clock
     *("endless", "a post's twice, late", "anomaly after our resume"),
-    "hidden",  # an undo that sees nothing waits as long as reads may lag
+    *("hidden", "rows of another app"),  # an undo of what was never seen paused waits as long as reads may lag
 }
 """Settings that take minutes, or that only a virtual clock can have."""
 
@@ -78,7 +78,7 @@ class Scene:
         """A job file over what the world has, by name or by selection."""
         if not self.world.dials.selects:
             return self.shell.job(PAIRS, extra=QUICK)
-        chosen = "select: {all: true}\nexclude:\n  - app1/con5\n"
+        chosen = "reason: a freeze\nselect: {all: true}\nexclude:\n  - app1/con5\n"
         return self.shell.write("job.yaml", f"version: 1\nname: job\noperation: pause\n{chosen}{QUICK}\n")
 
     def pause(self, *more: str) -> Finished:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tests.worlds.dials import DELIBERATE, DROP, Dials, Words
+from tests.worlds.dials import DELIBERATE, DROP, HELD_UP, Dials, Words
 
 Pair = tuple[str, str]
 
-OURS, OTHER, ANOMALY, SYSTEM, MIXED = "ours", "other", "anomaly", "system", "mixed"
-"""Whose pause it is. A foreign one that our request has renewed is both: nobody could tell it from ours."""
+OURS, OTHER, ANOMALY, SYSTEM = "ours", "other", "anomaly", "system"
+MIXED, LATE = "mixed", "late"
+"""Whose pause it is. A foreign one that our request has renewed is mixed: nobody could tell it from ours. One of ours
+that a late request of ours has renewed is late: nobody could tell it from a colleague's, so it may be left, if told.
+"""
 
 FOREIGN = frozenset({OTHER, ANOMALY, SYSTEM})
 
@@ -107,11 +110,12 @@ class Truth:
         if row is None or row.deleted_at is not None:
             return self._note(pair, who, "pause", row, None)
         fresh = Pause(who, now, self._words(who))
+        if row.pause is None and who == OURS and self._comes_after_others(pair):
+            fresh = replace(fresh, by=LATE)
         if row.pause is not None:
             if not self._dials.renews and who not in (ANOMALY, SYSTEM):
                 return self._note(pair, who, "pause", row, row)
-            by = MIXED if who == OURS and row.pause.by != OURS else who
-            fresh = replace(fresh, by=by)
+            fresh = replace(fresh, by=self._renewed(row.pause, who))
         return self._note(pair, who, "pause", row, replace(row, pause=fresh))
 
     def resume(self, pair: Pair, who: str) -> bool:
@@ -142,6 +146,18 @@ class Truth:
         if row is not None and row.pause is not None:
             words = Words("SYNC_DISABLED_CATEGORY_LEGAL_HOLD", "kept paused for the audit")
             self._note(pair, who, "reword", row, replace(row, pause=replace(row.pause, by=who, words=words)))
+
+    def _comes_after_others(self, pair: Pair) -> bool:
+        """Whether a request that was held up arrives after we had paused anew, and somebody else has resumed."""
+        theirs = [event.who for event in self.events if event.pair == pair and event.changed]
+        return self._dials.replies in HELD_UP and theirs[-2:] == [OURS, OTHER]
+
+    def _renewed(self, pause: Pause, who: str) -> str:
+        if who != OURS:
+            return who
+        if pause.by not in (OURS, LATE):
+            return MIXED
+        return LATE if self._dials.replies in ("read late", *HELD_UP) else OURS
 
     def _words(self, who: str) -> Words:
         deliberate = DELIBERATE[self._dials.words]
