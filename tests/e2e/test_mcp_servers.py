@@ -30,6 +30,7 @@ UNTOLD = {
     "a list that is none": Response(200, b'{"list":{"mcp1":{}}}'),
     "an empty object for a list": Response(200, b'{"list":{}}'),
     "a row without an id": Response(200, b'{"list":[{"displayName":"Server mcp1"}]}'),
+    "a listing of another app": Response(200, b'{"list":[{"connectorId":"mcp1","appId":"app9"}]}'),
     "a listing without an end": Response(200, b'{"list":[],"nextPageToken":"again"}'),
 }
 
@@ -309,15 +310,6 @@ def test_a_listing_of_many_pages_is_read_to_its_end(shell: Shell) -> None:
         assert "1 of 231 connectors would be paused." in done.stdout
         assert "MCP servers: 230 of the connectors listed" in done.stdout
         assert len(asked(server)) == 3
-
-
-def test_rows_of_another_app_are_none_of_this_one(shell: Shell, server: ContractServer) -> None:
-    everything = {"list": [{"connectorId": c, "appId": a} for a, c in (SERVER, ("app9", "con1"))]}
-    answering(server, Response(body=json.dumps(everything).encode()), ("app1",))
-    listed = shell.run("connectors", "--format", "json", env=server.environment())
-
-    assert kinds(listed.document)["app1/con1"] == "connector"
-    assert kinds(listed.document)["app1/mcp1"] == "mcp"
 
 
 def test_what_a_listing_that_broke_off_did_not_show_is_not_called_hidden(shell: Shell, server: ContractServer) -> None:
