@@ -237,7 +237,6 @@ def test_a_kind_that_is_not_told_refuses_a_job_that_goes_by_it(
 
     assert (done.code, server.posts()) == (5, [])
     assert "App app2 (app2): it does not tell which connectors are MCP servers (" in done.stderr
-    assert "--partial" in done.stderr
 
 
 def test_with_partial_what_is_of_no_known_kind_is_left_alone(shell: Shell, server: ContractServer) -> None:
