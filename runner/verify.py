@@ -65,7 +65,7 @@ class Verifier:
         self._doubts: list[Doubt] = []
         self._looks: set[Look] = set()  # that are remembered already
         self._early: list[tuple[TargetRecord, ConnectorState]] = []  # paused shortly before they were asked to be
-        self._in_time = False  # whether any mark was made when it was asked for: so the clocks agree
+        self._in_time = False  # whether a mark was made just when it was asked for: so the clocks agree
 
     async def confirm(self, touched: Iterable[Touched]) -> list[Doubt]:
         """Look at every target, and again at those that do not show the change yet; returns what stays in doubt.
@@ -148,17 +148,17 @@ class Verifier:
             return
         match timing(now.paused_at, target.span):
             case Timing.WITHIN:
-                self._in_time = True
+                self._in_time = self._in_time or (target.span is not None and target.span.accepted)
                 self._confirmed(target, now, _CHECKED if now.checked_by_c1 else None)
-            case Timing.BEFORE:
+            case Timing.BEFORE if target.outcome is Outcome.CHANGED:
                 self._journal.verified(target.seq, Outcome.UNCHANGED, _BEFORE, now)
             case Timing.DOUBTFUL if target.outcome is Outcome.CHANGED and target.span and target.span.accepted:
                 self._early.append((target, now))
             case Timing.DOUBTFUL:
-                self._journal.verified(target.seq, Outcome.UNKNOWN, _DOUBTFUL, now)
+                self._journal.verified(target.seq, Outcome.UNKNOWN, _DOUBTFUL, None)
             case Timing.AFTER if target.outcome is Outcome.CHANGED:
                 self._confirmed(target, now, _SINCE)
-            case Timing.AFTER:
+            case _:
                 return  # somebody else's: as bad as it was
 
     def _settle_early(self) -> None:

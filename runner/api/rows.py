@@ -53,11 +53,11 @@ def connector(view: object, app_id: str) -> Connector | None:
 
 
 def mcp_servers(document: Mapping[str, Any], app_id: str) -> list[McpServer] | None:
-    """One page of an app's MCP servers; None if it is no such page, or has a row that names no connector.
+    """One page of an app's MCP servers; None if it is no such page: a row names no connector, or another app.
 
     The contract has a flat `MCPServerView` in each row, whose `connectorId` is the connector's; one in an envelope,
-    as connectors come, is understood, too. A row of another app is none of this one's. A page without a list says
-    nothing, so it does not say that there are none.
+    as connectors come, is understood, too. A page without a list says nothing, so it does not say that there are
+    none, and nor does one about another app.
     """
     listed = document.get("list", _NOTHING_SAID)
     if listed is not None and not isinstance(listed, list):
@@ -66,10 +66,9 @@ def mcp_servers(document: Mapping[str, Any], app_id: str) -> list[McpServer] | N
     for row in listed or ():
         view = _object(row, "mcpServer") or (row if isinstance(row, dict) else {})
         connector_id = _text(view, "connectorId") or _text(view, "id")
-        if connector_id is None:
+        if connector_id is None or _text(view, "appId") not in (None, app_id):
             return None
-        if _text(view, "appId") in (None, app_id):
-            found.append(McpServer(connector_id, _text(view, "displayName")))
+        found.append(McpServer(connector_id, _text(view, "displayName")))
     return found
 
 

@@ -319,9 +319,9 @@ def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
     A pause has been outlived when a later run found the connector active, and paused it anew; so much later
     that the read was no late echo of the time before.
     """
-    renewed = max((lease.started_at for lease in leases if lease.ours), default=0.0)
     for lease in leases:
-        if lease.held and lease.shown_at >= renewed:
+        later = (other.started_at for other in leases if other.ours and other.run > lease.run)
+        if lease.held and lease.shown_at >= max(later, default=0.0):
             yield lease
 
 

@@ -202,8 +202,12 @@ def pace(connection: sqlite3.Connection, run: RunRecord) -> list[PaceSample]:
 
 
 def touched_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[list[TargetRecord]]:
-    """The targets that a run has changed so far, or may have, app by app."""
-    where = "AND (outcome = 'changed' OR detail = ?) ORDER BY app_id, seq"
+    """The targets that a run has changed so far, or may have, app by app.
+
+    Those whose requests were refused are among them: a refusal does not name the connector that it is about.
+    """
+    refused = "outcome = 'failed' AND http_status IS NOT NULL AND intent_at IS NOT NULL"
+    where = f"AND (outcome = 'changed' OR detail = ? OR ({refused})) ORDER BY app_id, seq"
     cursor = connection.execute(f"{_TARGETS} {where}", (_OPEN_INTENT, run.run, UNCLEAR))
     for _, rows in itertools.groupby(map(_target, cursor), key=lambda target: target.target.app_id):
         yield list(rows)

@@ -160,9 +160,12 @@ def test_no_state_stays_nostate_of() -> None:
     assert state_of(None) is None
 
 
+OF_ANOTHER_APP = {"list": [{"connectorId": "con2", "appId": "app2"}]}
+
+
 def test_a_page_of_mcp_servers_is_flat_and_names_connectors() -> None:
     view = {"connectorId": "con1", "appId": "app1", "displayName": "GitHub tools", "serverType": "X", "new": None}
-    page = {"list": [view, view | {"connectorId": "con2", "appId": "app2"}, {"id": "con3"}]}
+    page = {"list": [view, {"id": "con3"}]}
     first, third = rows.McpServer("con1", "GitHub tools"), rows.McpServer("con3", None)
 
     assert rows.mcp_servers(page, "app1") == [first, third]
@@ -172,7 +175,17 @@ def test_a_page_of_mcp_servers_is_flat_and_names_connectors() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [{}, {"servers": []}, {"list": {}}, {"list": ""}, {"list": [{}]}, {"list": [None]}, {"list": [{"id": 7}]}]
+    "page",
+    [
+        {},
+        {"servers": []},
+        {"list": {}},
+        {"list": ""},
+        {"list": [{}]},
+        {"list": [None]},
+        {"list": [{"id": 7}]},
+        OF_ANOTHER_APP,
+    ],
 )
 def test_what_names_no_connector_is_no_page_of_mcp_servers(page: dict[str, Any]) -> None:
     """Read as an empty page it would say that there are none."""

@@ -1,0 +1,73 @@
+"""The listing of an app's MCP servers, which not every tenant has."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from runner.api.client import Client
+from runner.errors import ApiError
+from runner.policy import RetryPolicy
+from runner.settings import AccessToken, Settings
+from runner.stop import Stop
+from tests.unit.wire import Wire, reply, wire
+from tests.virtual_clock import wall
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def talking_to(tenant: Wire, stop: Stop | None = None) -> AsyncIterator[Client]:
+    settings = Settings(tenant.url, AccessToken("t1"))
+    async with Client(settings, stop=stop or Stop(), retry=RetryPolicy(attempts=3), wall=wall) as client:
+        yield client
+
+
+def servers(*ids: str, token: str = "") -> bytes:
+    rows = [{"connectorId": connector_id, "appId": "app1"} for connector_id in ids]
+    return reply(200, json.dumps({"list": rows or None, "nextPageToken": token}).encode())
+
+
+async def test_the_listing_of_mcp_servers_is_read_to_its_end() -> None:
+    answers = servers("a", "b", token="2"), servers("b", token="3"), servers("c")
+    async with wire(*answers) as tenant, talking_to(tenant) as client:
+        found = await client.mcp_servers("app1")
+    assert [server.connector_id for server in found] == ["a", "b", "c"]
+    assert [line.partition("?")[0] for line in tenant.lines()] == ["GET /api/v1/apps/app1/mcp_servers"] * 3
+
+
+async def test_a_listing_of_mcp_servers_that_brings_nothing_new_ends() -> None:
+    async with wire(servers("a", token="2")) as tenant, talking_to(tenant) as client:
+        with pytest.raises(ApiError, match="circles"):
+            await client.mcp_servers("app1")
+    assert len(tenant.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(200, b"<html>", kind="text/html"),
+        reply(302, b"", "Location: /login"),
+        reply(404, b"default backend - 404", kind="text/plain"),
+        reply(500, b'{"code":13,"message":"internal"}'),
+        reply(501, b'{"code":12,"message":"Method Not Allowed"}'),
+    ],
+    ids=["page", "redirect", "gateway", "500", "501"],
+)
+async def test_a_tenant_without_mcp_servers_is_asked_once_and_not_taken_to_be_down(answer: bytes) -> None:
+    stop = Stop()
+    async with wire(reply(200, b'{"list":[]}'), answer) as tenant, talking_to(tenant, stop=stop) as client:
+        assert [apps async for apps in client.apps()] == [[]]
+        for _ in range(RetryPolicy().outage_failures + RetryPolicy().alien_streak):
+            with pytest.raises(ApiError):
+                await client.mcp_servers("app1")
+        assert not client.turns.outage
+    assert len(tenant.requests) == 1 + RetryPolicy().outage_failures + RetryPolicy().alien_streak
+    assert not stop.requested
+
+
+async def test_a_passing_refusal_of_the_listing_of_mcp_servers_is_waited_out() -> None:
+    answers = reply(503), reply(429, b"{}", "Retry-After: 1"), servers("a")
+    async with wire(*answers) as tenant, talking_to(tenant) as client:
+        assert len(await client.mcp_servers("app1")) == 1
