@@ -33,7 +33,7 @@ def load_key(credentials: ClientCredentials) -> "PyJWK":
         if document.get("crv") != "Ed25519" or "d" not in document:
             raise ValueError("not a private Ed25519 key")
         return jwt.PyJWK(document, algorithm="EdDSA")
-    except (ValueError, AttributeError, RecursionError, binascii.Error, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error, jwt.PyJWTError):
         raise SettingsError(
             "CONDUCTORONE_CLIENT_SECRET (or its _FILE) is damaged: after its prefix there is no Ed25519 key. "
             "Copy it again, whole"
