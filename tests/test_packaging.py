@@ -145,3 +145,25 @@ def test_a_lock_file_fits_what_the_project_asks_for(path: str, wanted: list[str]
 
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), str(requirement)
+
+
+def test_the_lowest_versions_are_those_that_are_declared() -> None:
+    """What `.ci/run` installs with them shows whether they work."""
+    printed = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "lowest.py"], check=True, capture_output=True, encoding="utf-8"
+    ).stdout.splitlines()
+    extras = project()["project"]["optional-dependencies"]
+    declared = [Requirement(text) for text in (*project()["project"]["dependencies"], *extras["dev"])]
+    lowest = {
+        requirement.name: specifier.version
+        for requirement in declared
+        for specifier in requirement.specifier
+        if specifier.operator == ">="
+    }
+
+    assert printed == [f"{name}=={version}" for name, version in lowest.items()]
+    assert lowest.keys() >= {Requirement(text).name for text in project()["project"]["dependencies"]}
+
+
+def test_there_is_no_extra_without_code_behind_it() -> None:
+    assert project()["project"]["optional-dependencies"].keys() == {"dev"}

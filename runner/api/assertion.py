@@ -37,7 +37,7 @@ def load_key(credentials: ClientCredentials) -> "PyJWK":
         if key.key.public_key().public_bytes_raw() != signing_key.decoded(document["x"]):
             raise ValueError("its two halves do not belong together")
         return key
-    except (ValueError, AttributeError, RecursionError, binascii.Error, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error, jwt.PyJWTError):
         raise SettingsError(
             "CONDUCTORONE_CLIENT_SECRET (or its _FILE) is damaged: after its prefix there is no Ed25519 key. "
             "Copy it again, whole"

@@ -39,6 +39,13 @@ def test_a_report_made_again_names_the_command_to_type_next(state: Path) -> None
     assert f"    {command}\n" in (state / "out.md").read_text(encoding="utf-8")
 
 
+def test_what_a_window_has_left_goes_on_only_with_an_end(state: Path) -> None:
+    with recorded(state, [entry(0, Result(Outcome.UNKNOWN))], start=start(run_id="20261123-1", windowed=True)):
+        pass
+
+    assert "  c1-runner continue 20261123-1 --for DURATION\n" in typed("report")
+
+
 def test_the_pace_of_a_run_is_in_every_page_that_is_made_of_it(state: Path) -> None:
     results = (Result(Outcome.CHANGED, None, 200, None, "r", 1, 0, START, START + seq / 4 + 1) for seq in range(60))
     with recorded(state, [entry(seq, result) for seq, result in enumerate(results)], finish=None) as sample:
