@@ -170,6 +170,7 @@ def test_what_spreadsheets_save_can_be_read_whatever_they_begin_and_end_lines_wi
 
 
 def test_a_comment_may_stand_behind_a_pair() -> None:
+    assert parsed('{"app_id": "a", "connector_id": "b"} # Okta\n"c/d" # "e/f"\n') == [("a", "b"), ("c", "d")]
     assert parsed("a/b  # Okta\nc/d\t#x\n") == [("a", "b"), ("c", "d")]
 
 
@@ -193,10 +194,6 @@ def test_a_line_that_is_a_comment_counts_nowhere(lines: list[str], comment: str)
 @pytest.mark.parametrize("comment", ["# Okta, EU", "# x;y", '# "', "\t# {"])
 def test_a_comment_behind_the_first_pair_does_not_make_it_a_spreadsheet(comment: str) -> None:
     assert parsed(f"a/b {comment}\nc/d\n") == [("a", "b"), ("c", "d")]
-
-
-def test_a_comment_may_stand_behind_a_value_of_json() -> None:
-    assert parsed('{"app_id": "a", "connector_id": "b"} # Okta\n"c/d" # "e/f"\n') == [("a", "b"), ("c", "d")]
 
 
 def test_what_looks_like_a_comment_within_a_quoted_cell_is_a_part_of_it() -> None:

@@ -73,6 +73,17 @@ def test_a_neighbour_beside_the_right_one_is_none(home: Path) -> None:
     assert state.config_file() == home / ".config/c1-runner/config.yaml"
 
 
+def test_a_folder_that_cannot_be_looked_into_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place(home)
+
+    def forbidden(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    with pytest.raises(UsageError, match=r"cannot be read \(Permission denied\), and what is protected is not known"):
+        state.config_file()
+
+
 @pytest.mark.parametrize("named", ["~/mine.yaml", "{home}/mine.yaml"])
 def test_a_named_file_is_found_also_below_a_tilde(home: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     (home / "mine.yaml").touch()
