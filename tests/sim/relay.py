@@ -27,6 +27,7 @@ class Relay:
     to: int
     port: int = 0
     connections: int = 0
+    twice: float | None = None  # seconds after which everything that came back is sent once more
     greetings: list[Greeting] = field(default_factory=list)  # for the next connections, one each
     links: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
     _flows: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,7 +54,7 @@ class Relay:
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.to)
-        back = asyncio.create_task(self._pass(there_reader, writer))
+        back = asyncio.create_task(self._pass(there_reader, writer, self.twice))
         try:
             await self._pass(reader, there_writer)
             await back
@@ -63,11 +64,15 @@ class Relay:
                 end.transport.abort()
             await asyncio.gather(back, return_exceptions=True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, twice: float | None = None
+    ) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
                 await self._flows.wait()
                 writer.write(data)
+                if twice is not None:
+                    asyncio.get_running_loop().call_later(twice, writer.write, data)
         writer.close()
 
 

@@ -105,6 +105,17 @@ async def test_row_20_a_connector_that_does_not_exist_fails_alone(bench: OpenBen
         assert row.attempts == 1
 
 
+@pytest.mark.parametrize("answers", [1, 25])
+async def test_row_20_a_gateway_without_a_backend_is_waited_out_like_an_outage(bench: OpenBench, answers: int) -> None:
+    targets = pairs(20)
+    async with bench(targets) as b:
+        away = Action(Kind.STATUS, status=404, body=b"default backend - 404")
+        b.server.script("pause", [away] * answers)
+        result = await b.run(job(targets))
+
+        assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 20})
+
+
 async def test_row_20_when_none_of_the_first_five_exists_the_run_ends(bench: OpenBench) -> None:
     targets = pairs(200)
     async with bench(pairs(1000)[500:]) as b:

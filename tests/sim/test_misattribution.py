@@ -18,10 +18,12 @@ from yarl import URL
 from runner.api.client import Client
 from runner.api.transport import Transport
 from runner.errors import ApiError
-from runner.model import Target
+from runner.model import Outcome, Target
 from runner.policy import LimitPolicy, RetryPolicy, Timeouts
 from runner.settings import AccessToken, Settings
 from runner.stop import Stop
+from tests.sim.conftest import OpenBench, job, pairs
+from tests.sim.relay import relay
 
 pytestmark = pytest.mark.anyio
 
@@ -147,3 +149,22 @@ async def test_no_connector_is_read_in_the_place_of_another_by_the_client() -> N
 
     assert wrong == []
     assert right > REQUESTS * 0.3
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 20, 60, 200])
+@pytest.mark.parametrize("operation", ["pause", "resume"])
+async def test_where_every_reply_comes_twice_nothing_is_credited_that_is_not_so(
+    bench: OpenBench, operation: str, milliseconds: int
+) -> None:
+    targets = pairs(40, per_app=4)
+    async with bench(targets, "latency=50ms,error=20%,on=post") as b:
+        for target in targets if operation == "resume" else ():
+            b.tenant.pause(*target)
+        async with relay(int(b.server.url.rpartition(":")[2])) as gateway:
+            gateway.twice = milliseconds / 1000
+            result = await b.through(gateway.port).run(job(targets, operation))
+
+        for row in b.rows(result):
+            if row.outcome in (Outcome.CHANGED, Outcome.UNCHANGED):
+                paused = b.tenant.state(*row.target[:2]).pause is not None
+                assert paused is (operation == "pause"), row
