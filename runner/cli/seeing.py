@@ -29,7 +29,7 @@ from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.stop import Stop
-from runner.store import Lease, Store
+from runner.store import Lease, ReadOnlyStore
 from runner.units import shown
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def look(
 
     async def main() -> tuple[str, list[Seen]]:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
-            with Store(state.directory(state_dir)) as store:
+            with ReadOnlyStore(state.directory(state_dir)) as store:
                 holds = store.holds(settings.tenant)
                 gone = say_what_ended_abruptly(store, settings.tenant, state_dir)
             stop, seen = Stop(), list[Seen]()

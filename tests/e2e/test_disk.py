@@ -5,6 +5,7 @@ import shutil
 
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import COMMAND, Running, Shell, outcomes
+from tests.e2e.windows import next_command
 
 PAIRS = [("app", f"con{number}") for number in range(300)]
 
@@ -48,5 +49,9 @@ def test_a_state_directory_that_vanishes_stops_the_run_and_all_that_was_done_is_
         assert len(server.posts()) == sent < len(PAIRS)
         told = {line.split()[0] for line in done.stderr.splitlines() if line.endswith(" changed")}
         assert told == server.paused()
-        assert not shell.path("out.json").exists()
         assert not shell.path("state/state.db").exists()
+        assert "continue" not in done.stderr
+        assert "c1-runner report" not in done.stderr
+        assert next_command(done.stderr, "undo") == ["undo", "--receipt", "out.json"]
+        receipts = outcomes(shell.report())
+        assert {name for name, outcome in receipts.items() if outcome in ("changed", "unknown")} == server.paused()
