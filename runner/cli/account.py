@@ -117,13 +117,24 @@ def _rescue(
     record, rows = remembered
     written = _write_each(record, lambda _: rows, templates, None)
     receipt = json_report(written) if record.operation == OperationName.PAUSE else None
-    paused = record if record.undoes is None else store.undone_by(record)
-    if receipt is None and paused.operation == OperationName.PAUSE and any(row.outcome in _TOUCHED for row in rows):
-        receipt = rescue_receipt(store, paused.run_id)
+    paused = _pause_of(store, record, rows)
+    if receipt is None and paused is not None:
+        receipt = rescue_receipt(store, paused)
         written += [receipt] if receipt is not None else []
     if receipt is not None:
         notice(f"the state is lost, but {receipt} is there: `{hints.undo_by(receipt)}` resumes what was paused")
     return written, result.unwritten or [f"{row.target} {row.outcome}" for row in rows]
+
+
+def _pause_of(store: Store, record: RunRecord, rows: Sequence[TargetRecord]) -> str | None:
+    """The run that has paused, and may have left something paused: this one, or the one it undoes."""
+    if record.undoes is not None:
+        try:
+            return store.undone_by(record).run_id
+        except StorageError:
+            return None
+    pauses = record.operation == OperationName.PAUSE
+    return record.run_id if pauses and any(row.outcome in _TOUCHED for row in rows) else None
 
 
 def rescue_receipt(store: Store, run_id: str) -> Path | None:

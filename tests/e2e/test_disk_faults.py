@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -223,3 +224,20 @@ def test_a_link_to_what_is_no_file_is_written_to_and_never_replaced(shell: Shell
     assert done.code == 7
     assert "pipe.csv: the report could not be written (" in done.stderr
     assert stat.S_ISFIFO(shell.path("pipe.csv").stat().st_mode)
+
+
+def test_an_undo_that_loses_its_state_leaves_a_receipt_of_the_pause(shell: Shell, server: ContractServer) -> None:
+    shell.run("run", shell.job(PAIRS, extra=QUICK), "--quiet", env=server.environment())
+    env = server.environment() | {"TMPDIR": str(shell.directory)}
+    server.hold()
+    running = shell.running("undo", "--resume-rate", "100/s", "--concurrency", "1", env=env)
+    server.wait_for(lambda: server.in_flight == 1 and len(server.posts()) == 4)
+    shutil.rmtree(shell.path("state"))
+    server.release()
+    done = running.finish()
+
+    assert done.code == 7
+    assert len(server.paused()) == 2
+    undo = shell.run(*next_command(done.stderr, "undo"), "--resume-rate", "100/s", env=server.environment())
+    assert undo.code == 0
+    assert server.paused() == set()
