@@ -78,8 +78,8 @@ class Desk(ABC):
         """One line for people, of what is not as it should be."""
 
     @abstractmethod
-    def type_next(self, command: str) -> str:
-        """The full command to type, from its words after the program's name."""
+    def undo_by_hand(self, run_id: str) -> str:
+        """The full command that resumes what a run has paused."""
 
 
 class Window:
@@ -111,7 +111,7 @@ class Window:
             finally:
                 complete = keep or await self._resume(paused.run_id, signals)
             if keep:
-                undo_it = self._desk.type_next(f"undo {paused.run_id}")
+                undo_it = self._desk.undo_by_hand(paused.run_id)
                 self._desk.say(f"the command failed with code {code}, and everything stays paused, as asked: {undo_it}")
             if ran and self._ended_early():
                 complete = False
@@ -192,7 +192,7 @@ class Window:
             with self._desk.context(signals, **more) as context:
                 result = await undo(record, job, context)
         except RunnerError as error:
-            again = self._desk.type_next(f"undo {run_id}")
+            again = self._desk.undo_by_hand(run_id)
             self._desk.say(f"what was paused could not be resumed: {error}; next: {again}")
             return False
         self._note_ended(record, result)

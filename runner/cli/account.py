@@ -2,8 +2,10 @@
 
 import logging
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +20,14 @@ from runner.errors import ExitCode, RunnerError, StorageError, UsageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
 from runner.report.words import moment_text
-from runner.store import RunRecord, Store
+from runner.store import RunRecord, Store, TargetRecord
+
+_Targets = Callable[[RunRecord], Iterable[TargetRecord]]
 
 _TO_REPEAT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
+
+
+_TOUCHED = (Outcome.CHANGED, Outcome.UNKNOWN)
 
 
 class Hints(NamedTuple):
@@ -47,6 +54,10 @@ class Hints(NamedTuple):
             commands.append(self.command(f"c1-runner report {record.run_id} --report report.json"))
         return commands
 
+    def undo_by(self, receipt: Path) -> str:
+        """The command that undoes a run by its JSON report, also where the state is gone."""
+        return self.command(f"c1-runner undo --receipt {shlex.quote(str(receipt))}")
+
     def command(self, command: str) -> str:
         """A command as it has to be typed here."""
         return to_type(command, self.state_dir)
@@ -56,28 +67,38 @@ def _has_paused(record: RunRecord) -> bool:
     return record.operation == OperationName.PAUSE and bool(record.counts[Outcome.CHANGED])
 
 
+class Account(NamedTuple):
+    """What was made of a run's account."""
+
+    exit_code: int
+    written: list[Path]  # the reports that are there now
+
+
 def account(
     store: Store, result: RunResult, reports: Sequence[str], hints: Hints, *, output_format: str, quiet: bool
-) -> int:
-    """Write the reports and print the recap, both from the store; returns the exit code of the process."""
+) -> Account:
+    """Write the reports and print the recap, both from the store; the exit code is that of the process."""
     trace.run_id.set(result.run_id)
-    exit_code = result.exit_code
+    exit_code, written = result.exit_code, list[Path]()
+    known: Sequence[str] = result.unwritten
     try:
         record = store.run(result.run_id)
         with undisturbed():
-            written, whole = ([], True) if result.abandoned else _write_reports(store, record, reports, hints)
+            written = [] if result.abandoned else _write_reports(store, record, reports, hints)
         _append_step_summary(store, record, hints)
         if not (quiet and exit_code == ExitCode.OK):
             _print_recap(store, record, written, hints, output_format)
-        exit_code = exit_code if whole else ExitCode.STORAGE
+        if len(written) < len(reports) and not result.abandoned:
+            exit_code = ExitCode.STORAGE
     except (StorageError, UsageError) as error:  # UsageError: its state file is not the run's any more
         exit_code = _complain(error)
-    _say_what_is_missing(result)
+        written, known = _rescue(store, result, reports, hints)
+    _say_what_is_missing(known)
     if result.stopped is not None:
         notice(f"{'partial' if result.partial else 'stopped'}: {plain(result.stopped)}")
-    if result.abandoned and reports:
+    if result.abandoned and reports and store.in_place:
         notice(f"no report was written; `c1-runner report {result.run_id}` makes it")
-    return exit_code
+    return Account(exit_code, written)
 
 
 def _complain(error: RunnerError) -> int:
@@ -85,6 +106,54 @@ def _complain(error: RunnerError) -> int:
     notice(str(error), level=logging.ERROR)
     note_loss()
     return ExitCode.STORAGE
+
+
+def _rescue(
+    store: Store, result: RunResult, templates: Sequence[str], hints: Hints
+) -> tuple[list[Path], Sequence[str]]:
+    """The reports of a run whose state cannot be read any more, from what this process has of it; and its outcomes."""
+    remembered = store.remembered(result.run_id)
+    if remembered is None:
+        return [], result.unwritten
+    record, rows = remembered
+    written = _write_each(record, lambda _: rows, templates, None)
+    receipt = json_report(written) if record.operation == OperationName.PAUSE else None
+    paused = _pause_of(store, record, rows)
+    if receipt is None and paused is not None:
+        receipt = rescue_receipt(store, paused)
+        written += [receipt] if receipt is not None else []
+    if receipt is not None:
+        notice(f"the state is lost, but {receipt} is there: `{hints.undo_by(receipt)}` resumes what was paused")
+    return written, result.unwritten or [f"{row.target} {row.outcome}" for row in rows]
+
+
+def _pause_of(store: Store, record: RunRecord, rows: Sequence[TargetRecord]) -> str | None:
+    """The run that has paused, and may have left something paused: this one, or the one it undoes."""
+    if record.undoes is not None:
+        try:
+            return store.undone_by(record).run_id
+        except StorageError:
+            return None
+    pauses = record.operation == OperationName.PAUSE
+    return record.run_id if pauses and any(row.outcome in _TOUCHED for row in rows) else None
+
+
+def rescue_receipt(store: Store, run_id: str) -> Path | None:
+    """Where the state is lost: a run's receipts, in a JSON report of ours; None if that cannot be written."""
+    remembered = store.remembered(run_id)
+    if remembered is None:
+        return None
+    try:
+        path = Path(tempfile.mkdtemp(prefix="c1-runner-")) / f"{run_id}.json"
+        report.write(path, *remembered)
+    except (OSError, StorageError):
+        return None
+    return path
+
+
+def json_report(written: Iterable[Path]) -> Path | None:
+    """The first JSON report among those that were written."""
+    return next((path for path in written if path.suffix == ".json"), None)
 
 
 def render_to_stdout(output_format: str, store: Store, record: RunRecord, commands: Sequence[str]) -> None:
@@ -97,18 +166,23 @@ def render_to_stdout(output_format: str, store: Store, record: RunRecord, comman
         report.render(output_format, record, targets, sys.stdout, extras_of(store, record, commands))
 
 
-def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> tuple[list[Path], bool]:
-    """Write the reports; which are there now, and whether that is all of them. One is not lost with another."""
-    paths = [report.expand(template, record) for template in templates]
+def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> list[Path]:
     extras = extras_of(store, record, hints.after(record, reported=True))
+    return _write_each(record, store.targets, templates, extras)
+
+
+def _write_each(
+    record: RunRecord, targets: _Targets, templates: Sequence[str], extras: report.Extras | None
+) -> list[Path]:
+    """Write the reports; returns those that are there now. One is not lost with another."""
     written = []
-    for path in paths:
+    for path in [report.expand(template, record) for template in templates]:
         try:
-            report.write(path, record, store.targets(record), extras)
+            report.write(path, record, targets(record), extras)
             written.append(path)
         except StorageError as error:
             _complain(error)
-    return written, len(written) == len(paths)
+    return written
 
 
 def extras_of(store: Store, record: RunRecord, commands: Sequence[str]) -> report.Extras:
@@ -141,8 +215,8 @@ def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints
             click.echo(f"These pauses end {moment_text(record.until)}: `{command}` resumes them then.")
 
 
-def _say_what_is_missing(result: RunResult) -> None:
+def _say_what_is_missing(known: Sequence[str]) -> None:
     """What is known and could not be recorded, for whoever has to go on by hand."""
-    if result.unwritten:
-        lines = "".join(f"\n  {plain(line)}" for line in result.unwritten)
+    if known:
+        lines = "".join(f"\n  {plain(line)}" for line in known)
         notice(f"these outcomes are known, but could not be recorded:{lines}", level=logging.ERROR)

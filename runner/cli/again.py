@@ -78,7 +78,8 @@ def _reported_again(
         notice(f"run {record.run_id} has no target that is {words}: nothing to go on with, this is its account again")
     result = RunResult(record.run_id, exit_code, record.stopped, record.counts)
     hints = Hints(manner.state_dir, undoable=bool(store.held(record)), include_anomalies=manner.include_anomalies)
-    return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+    made = account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+    return made.exit_code
 
 
 def _check_that_it_ends(

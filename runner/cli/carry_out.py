@@ -65,7 +65,8 @@ def carry_out(
     if result is None:
         return ExitCode.OK
     hints = Hints(manner.state_dir, possible=not sandbox, include_anomalies=manner.include_anomalies)
-    return account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+    done = account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+    return done.exit_code
 
 
 def context(settings: Settings, store: Store, manner: Manner, shown: Observer, **more: Any) -> Context:

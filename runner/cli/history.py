@@ -16,7 +16,7 @@ from runner.model import Outcome
 from runner.report.document import duration
 from runner.report.text import plain, shortened
 from runner.report.words import duration_text
-from runner.store import RunRecord, Store
+from runner.store import ReadOnlyStore, RunRecord, Store
 
 
 @click.command()
@@ -35,7 +35,7 @@ def report(run_id: str | None, reports: tuple[str, ...], output_format: str, sta
       c1-runner report 20261123-021500 --report freeze.csv
       c1-runner report --format json | jq .counts
     """
-    with Store(state.directory(state_dir)) as store:
+    with ReadOnlyStore(state.directory(state_dir)) as store:
         record = store.run(run_id)
         over = record.tenant.startswith("127.0.0.1:")  # a sandbox is gone by now
         hints = Hints(state_dir, possible=not over, undoable=bool(store.held(record)))
@@ -64,7 +64,7 @@ def runs(ctx: click.Context, state_dir: Path | None) -> None:
     ctx.obj = state_dir
     if ctx.invoked_subcommand is not None:
         return
-    with Store(state.directory(state_dir)) as store:
+    with ReadOnlyStore(state.directory(state_dir)) as store:
         records = store.runs()
     if not records:
         click.echo("no runs yet", err=True)
@@ -83,7 +83,7 @@ def diff(state_dir: Path | None, older: str, newer: str) -> int:
     Example:
       c1-runner runs diff 20261122-0215 20261123-0215
     """
-    with Store(state.directory(state_dir)) as store:
+    with ReadOnlyStore(state.directory(state_dir)) as store:
         records = [store.run(run_id) for run_id in (older, newer)]
         first, second = ({row.target[:2]: row for row in store.targets(record)} for record in records)
     older, newer = (record.run_id for record in records)

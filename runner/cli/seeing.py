@@ -34,7 +34,7 @@ from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.settings import Settings
 from runner.stop import Stop
-from runner.store import Hold, Lease, Store
+from runner.store import Hold, Lease, ReadOnlyStore
 from runner.units import shown
 
 log = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ def look(
 
     async def main() -> tuple[Settings, list[Seen]]:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
-            with Store(state.directory(state_dir)) as store:
+            with ReadOnlyStore(state.directory(state_dir)) as store:
                 holds = store.holds(settings.tenant)
                 sees_pauses = store.sees_marks(settings.tenant, settings.identity)
                 gone = say_what_ended_abruptly(store, settings.tenant, state_dir)

@@ -77,14 +77,20 @@ def check_reports(templates: Sequence[str]) -> None:
         path = Path(template)
         if path.is_dir():
             raise StorageError(f"{path}: is a directory; give the report a file name. Nothing was sent")
-        folder = Path(*itertools.takewhile(lambda part: "{" not in part, path.parent.parts))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            why = error.strerror or error
-            raise StorageError(f"{path}: the report could not be written ({why}). Nothing was sent") from None
+        if "{" not in template:
+            path = report.destination(path)
+        check_room(Path(*itertools.takewhile(lambda part: "{" not in part, path.parent.parts)), path)
+
+
+def check_room(folder: Path, path: Path) -> None:
+    """Raise `StorageError` if a folder takes no file; `path` is the one that is wanted there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise StorageError(f"{path}: the report could not be written ({why}). Nothing was sent") from None
 
 
 def _path(written: str, source: str) -> Path:

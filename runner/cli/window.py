@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,7 @@ import click
 from runner import jobfile, policy, report, units
 from runner import window as engine
 from runner.cli import options, state
-from runner.cli.account import Hints, account
+from runner.cli.account import Hints, account, json_report, rescue_receipt
 from runner.cli.carry_out import context, prepare
 from runner.cli.command_check import check_command
 from runner.cli.logs import notice
@@ -130,13 +130,19 @@ class _Desk(engine.Desk):
         self._settings = settings
         self._sandbox = sandbox
         self._facts: Path | None = None
+        self._written: list[Path] = []
+        self._accounted = False
 
     def __enter__(self) -> Self:
+        if not any(Path(template).suffix == ".json" for template in self._reports):
+            folder = self.store.directory / "facts"
+            state.check_room(folder, folder / "report.json")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._facts is not None:  # written for the command alone
-            self._facts.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._facts.unlink()
 
     @contextmanager
     def context(self, signals: Signals, **more: Any) -> Iterator[Context]:
@@ -144,18 +150,18 @@ class _Desk(engine.Desk):
             yield context(self._settings, self.store, self._manner, shown, heard=signals, **more)
 
     def account(self, result: RunResult) -> None:
-        record = self.store.run(result.run_id)
-        reports = self._reports if record.undoes is None else [_beside(path) for path in self._reports]
+        resumed, self._accounted = self._accounted, True  # the store, which would tell as well, may be lost
+        reports = [_beside(path) for path in self._reports] if resumed else self._reports
         manner = self._manner
         # What the window has paused it resumes itself; to go on with pausing then would be bad advice.
-        hints = Hints(manner.state_dir, possible=record.undoes is not None and not self._sandbox, undoable=False)
-        account(self.store, result, reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+        hints = Hints(manner.state_dir, possible=resumed and not self._sandbox, undoable=False)
+        done = account(self.store, result, reports, hints, output_format=manner.output_format, quiet=manner.quiet)
+        self._written += done.written
         sys.stdout.flush()  # the command writes to the same place
 
     def facts(self, record: RunRecord) -> dict[str, str]:
-        paths = [report.expand(template, record) for template in self._reports]
-        written = next((path for path in paths if path.suffix == ".json"), None)
-        if written is None:
+        written = json_report(self._written)
+        if written is None:  # none was wanted, or it could not be written where it was
             written = self._facts = self.store.directory / "facts" / f"{record.run_id}.json"
             report.write(written, record, self.store.targets(record))
         return {"C1_RUNNER_RUN_ID": record.run_id, "C1_RUNNER_REPORT": str(written.resolve())}
@@ -167,8 +173,12 @@ class _Desk(engine.Desk):
     def say(self, text: str) -> None:
         notice(plain(text))
 
-    def type_next(self, command: str) -> str:
-        return Hints(self._manner.state_dir).command(f"c1-runner {command}")
+    def undo_by_hand(self, run_id: str) -> str:
+        hints = Hints(self._manner.state_dir)
+        if not self.store.in_place:
+            receipt = json_report(self._written) or rescue_receipt(self.store, run_id)
+            return hints.undo_by(receipt) if receipt is not None else hints.command("c1-runner connectors")
+        return hints.command(f"c1-runner undo {run_id}")
 
 
 def _beside(template: str) -> str:

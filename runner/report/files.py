@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,23 +58,57 @@ def write(path: Path, run: RunRecord, targets: Iterable[TargetRecord], extras: E
         render(format, run, targets, out, extras)
 
 
+def destination(path: Path) -> Path:
+    """Where a report of this name goes: a link leads to its file."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
-    """A file that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    """A file that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    It gets the mode of the one it replaces, and its owner where we may. A link stays: what it leads to is replaced.
+    """
     if path.is_dir():
         raise IsADirectoryError(f"it is a directory; name a file in it, such as {path / 'report'}{path.suffix}")
+    path = destination(path)
+    before = path.stat() if path.exists() else None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with open(path, "w", encoding="utf-8", newline="", opener=_open_special) as out:
+            yield out
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.parent / f".{secrets.token_hex(8)}.tmp"
     try:
         with open(beside, "x", encoding="utf-8", newline="", opener=_opener) as out:
+            if before is not None:
+                _take_over(out.fileno(), before)
             yield out
             out.flush()
             os.fsync(out.fileno())
         beside.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong first is what matters
+            beside.unlink()
         raise
     _sync_directory(path.parent)
+
+
+def _take_over(file: int, before: os.stat_result) -> None:
+    """Give a new file the owner of the one it replaces, or at least the group, and the mode."""
+    try:
+        os.fchown(file, before.st_uid, before.st_gid)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.fchown(file, -1, before.st_gid)
+    os.fchmod(file, stat.S_IMODE(before.st_mode))
+
+
+def _open_special(path: str, flags: int) -> int:
+    """Open a pipe or a device; a pipe that nobody reads is an error, and not waited for."""
+    file = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(file, True)
+    return file
 
 
 def _opener(path: str, flags: int) -> int:

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from runner.errors import StorageError, UsageError
 from runner.model import Look, Outcome, Planned, Result
 from runner.store import leases, pruning, records
-from runner.store.journal import Journal, RunStart
+from runner.store.journal import Journal, RunStart, identity
 from runner.store.leases import Hold, Leases
 from runner.store.locks import exclusive, under_way, window_lives
 from runner.store.records import PaceSample, RunRecord, TargetRecord
@@ -47,6 +47,7 @@ class Store:
         self.directory = directory
         self.path = directory / FILE_NAME
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     def __enter__(self) -> Self:
         with storage_errors(self.path):
@@ -55,6 +56,7 @@ class Store:
             # wait for a lock while it changes the journal mode.
             with exclusive(self.directory / "open.lock", BUSY_TIMEOUT / 1000):
                 self._connection = _opened(self.path)
+            self._file = identity(self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,7 +185,7 @@ class Store:
     def run(self, run_id: str | None = None) -> RunRecord:
         """One run by its id or an unambiguous beginning of it; without one, the newest."""
         # A connection of its own reads what is on the disk, not what this process remembers of it.
-        with storage_errors(self.path), contextlib.closing(_reader(self.path)) as connection:
+        with storage_errors(self.path), contextlib.closing(self._reader()) as connection:
             matches = records.find_runs(connection, run_id)
         if not matches:
             what = f"no run {run_id!r}" if run_id else "no run yet"
@@ -222,8 +224,25 @@ class Store:
 
     def _read(self, query: Callable[[sqlite3.Connection], Iterator[Row]]) -> Iterator[Row]:
         """Rows from a connection of their own, so that writing goes on while they are read."""
-        with storage_errors(self.path), contextlib.closing(_reader(self.path)) as connection:
+        with storage_errors(self.path), contextlib.closing(self._reader()) as connection:
             yield from query(connection)
+
+    def _reader(self) -> sqlite3.Connection:
+        """A connection to a file that is there: reading must not make an empty one where it has vanished."""
+        return connect(f"{self.path.absolute().as_uri()}?mode=rw")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file that was opened is still where others find it."""
+        return self._file is not None and identity(self.path) == self._file
+
+    def remembered(self, run_id: str) -> tuple[RunRecord, list[TargetRecord]] | None:
+        """A run, and its targets, as the open connection knows it when its file has vanished; None if it does not."""
+        try:
+            run = records.find_runs(self.connection, run_id)[0]
+            return run, list(records.targets(self.connection, run))
+        except (sqlite3.Error, LookupError):
+            return None
 
 
 def new_run_id(now: float) -> str:
@@ -232,21 +251,17 @@ def new_run_id(now: float) -> str:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    connection = _connect(path)
+    connection = connect(path)
     try:
-        _migrate(connection, path)
+        migrate(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _reader(path: Path) -> sqlite3.Connection:
-    """A connection to a file that is there: reading must not make an empty one where it has vanished."""
-    return _connect(f"{path.absolute().as_uri()}?mode=rw")
-
-
-def _connect(path: Path | str) -> sqlite3.Connection:
+def connect(path: Path | str) -> sqlite3.Connection:
+    """A connection to a state file, by its path, or by a URI as a text."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT / 1000, uri=isinstance(path, str))
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -259,8 +274,9 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = _version(connection)
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a state file to this version's format; `UsageError` for one of a newer version."""
+    version = version_of(connection)
     if version > len(MIGRATIONS):
         raise UsageError(
             f"{path}: written by a newer c1-runner (format {version}, this one knows {len(MIGRATIONS)}); "
@@ -270,17 +286,18 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        for number in range(_version(connection), len(MIGRATIONS)):  # another process may have been first
+        for number in range(version_of(connection), len(MIGRATIONS)):  # another process may have been first
             for statement in _statements(MIGRATIONS[number]):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number + 1}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        connection.rollback()  # SQLite may have done so already, after an error of the disk
         raise
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """The format of a state file: how many migrations it has seen."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

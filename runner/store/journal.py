@@ -130,7 +130,7 @@ class Journal:
         self._connection = connection
         self._run = run
         self._path = path
-        self._file = _identity(path)
+        self._file = identity(path)
         self._group = _Group()
         self._pending = anyio.Event()
         self._failure: StorageError | None = None
@@ -328,7 +328,7 @@ class Journal:
         return [f"{app_id}/{connector_id} {outcome}" for app_id, connector_id, outcome in rows]
 
     def _in_place(self) -> bool:
-        return self._file is not None and _identity(self._path) == self._file
+        return self._file is not None and identity(self._path) == self._file
 
     def _add(self, statement: str, values: Sequence[Any], record: object) -> _Group:
         if self._failure is None:
@@ -370,7 +370,7 @@ class Journal:
                 yield values[-1]
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int] | None:
     """What tells a file from another one of the same name; None if there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 (it is asked before every commit, and this is quicker)

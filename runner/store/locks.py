@@ -55,7 +55,7 @@ async def lock(directory: Path, tenant: str, job: str, *, now: float, wait: floa
         yield
     finally:
         _write(held, None)
-        os.close(held)
+        _close(held)
 
 
 def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bool:
@@ -66,11 +66,13 @@ def under_way(directory: Path, tenant: str, job: str, pid: int, host: str) -> bo
     if host != platform.node() or pid == os.getpid() or not _alive(pid):
         return False
     try:
-        held = _try(_path(directory, tenant, job))
+        held = _try(_path(directory, tenant, job), make=False)  # to ask needs no right to write
+    except FileNotFoundError:
+        return False
     except OSError:
         return True
     if held is not None:
-        os.close(held)
+        _close(held)
     return held is None
 
 
@@ -148,7 +150,7 @@ def exclusive(path: Path, patience: float) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(held)
+        _close(held)
 
 
 def user_name() -> str:
@@ -177,18 +179,34 @@ def _lock_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: the lock could not be taken ({error.strerror or error})") from error
 
 
-def _try(path: Path) -> int | None:
+def _try(path: Path, *, make: bool = True) -> int | None:
     """The open file that holds the lock; None if somebody else holds it. No child inherits it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600) if make else _open_to_ask(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(file)
+        _close(file)
         return None
     except BaseException:
-        os.close(file)
+        _close(file)
         raise
     return file
+
+
+def _open_to_ask(path: Path) -> int:
+    """Open a lock file for writing where we may, since some network file systems lock no other; else for reading."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except OSError:
+        return os.open(path, os.O_RDONLY)
+
+
+def _close(file: int) -> None:
+    """Let go of a lock, whatever a failing disk says of it: what is done is done, and nobody is to wait for it."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_UN)
+    with contextlib.suppress(OSError):
+        os.close(file)
 
 
 async def _acquire(path: Path, what: str, wait: float) -> int:

@@ -3,8 +3,11 @@
 import json
 import shutil
 
+import pytest
+
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import COMMAND, Running, Shell, outcomes
+from tests.e2e.windows import next_command
 
 PAIRS = [("app", f"con{number}") for number in range(300)]
 
@@ -48,5 +51,21 @@ def test_a_state_directory_that_vanishes_stops_the_run_and_all_that_was_done_is_
         assert len(server.posts()) == sent < len(PAIRS)
         told = {line.split()[0] for line in done.stderr.splitlines() if line.endswith(" changed")}
         assert told == server.paused()
-        assert not shell.path("out.json").exists()
         assert not shell.path("state/state.db").exists()
+        assert "continue" not in done.stderr
+        assert "c1-runner report" not in done.stderr
+        assert next_command(done.stderr, "undo") == ["undo", "--receipt", "out.json"]
+        receipts = outcomes(shell.report())
+        assert {name for name, outcome in receipts.items() if outcome in ("changed", "unknown")} == server.paused()
+
+
+@pytest.mark.parametrize("blocks", [0, 8, 40])
+def test_a_disk_that_is_full_from_the_start_is_told_before_anything_is_sent(shell: Shell, blocks: int) -> None:
+    with ContractServer(PAIRS[:3]).serving() as server:
+        limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", str(COMMAND), "run", shell.job(PAIRS[:3])]
+        done = shell.pipe(limited, env=server.environment())
+        assert done.code == 7
+        assert "state.db: the state cannot be read or written (" in done.stderr
+        assert "rollback" not in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert server.posts() == []

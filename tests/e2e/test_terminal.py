@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 import pyte
 import pytest
 
-from tests.e2e.shell import COMMAND, Shell
+from tests.e2e.contract_server import ContractServer
+from tests.e2e.shell import COMMAND, PATIENCE, REPOSITORY, Shell
+from tests.e2e.windows import PAIRS, QUICK
 
 ROWS = 50
 SHOWS_THE_CURSOR = "\x1b[?25h"
@@ -113,3 +115,33 @@ def test_a_run_leaves_its_failures_and_its_recap_on_the_terminal_and_nothing_els
     assert any("in flight" in "".join(shown) for shown in window.moments)
     if "NO_COLOR" in env:
         assert "\x1b[3" not in window.output.replace("\x1b[?25", "")
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["window"]], ids=lambda words: words[0])
+def test_a_terminal_that_is_gone_changes_nothing(shell: Shell, server: ContractServer, arguments: list[str]) -> None:
+    controller, terminal = os.openpty()
+    server.hold()
+    process = subprocess.Popen(
+        [COMMAND, *arguments, shell.job(PAIRS, extra=QUICK), *(["--", "true"] if arguments == ["window"] else [])],
+        cwd=shell.directory,
+        env=shell.environment | server.environment() | {"TERM": "xterm", "C1_RUNNER_PROGRESS": "auto"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    server.wait_for(lambda: server.in_flight == 1)
+    os.close(controller)  # it is not the one that controls the command, so no signal tells
+    server.release()
+
+    assert process.wait(PATIENCE) == 0
+    assert len(server.posts()) == (6 if arguments == ["window"] else 3)
+
+
+def test_a_terminal_without_a_locale_shows_progress_and_recap(shell: Shell) -> None:
+    window = Window(100)
+    env = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    assert window.run(shell, "run", str(REPOSITORY / "jobs/demo.yaml"), "--sandbox", "--faults", FAULTS, env=env) == 0
+    assert "Traceback" not in window.output
+    assert "All 8 connectors are paused." in window.output

@@ -225,8 +225,8 @@ class _Desk(engine.Desk):
     def say(self, text: str) -> None:
         self._player.played.said.append(text)
 
-    def type_next(self, command: str) -> str:
-        return f"c1-runner {command}"
+    def undo_by_hand(self, run_id: str) -> str:
+        return f"c1-runner undo {run_id}"
 
 
 COURSES: dict[str, Callable[[Player], Awaitable[None]]] = {
