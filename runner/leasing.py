@@ -13,8 +13,9 @@ from runner.decide import Timing, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Contended, Executor
 from runner.model import Outcome, Planned, Result
+from runner.pauses import Moment
 from runner.policy import DANGER_TIME, RECHECK_DELAYS
-from runner.stop import Stop
+from runner.stop import Stop, now
 from runner.store import Journal, Leases, Standing
 
 log = logging.getLogger(__name__)
@@ -133,4 +134,5 @@ class Joiner:
 
     def _standing(self, planned: Planned, *, paused: bool) -> Standing:
         self._journal.commit()  # others must see the target that the lease is on
-        return self._leases.join(planned.target, self._wall(), paused=paused, read=planned.before)
+        moment = Moment(self._wall(), self._client.tenant_time.earliest(now()))
+        return self._leases.join(planned.target, moment, paused=paused, read=planned.before)

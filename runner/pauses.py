@@ -127,6 +127,13 @@ class Span(NamedTuple):
     accepted: bool = False  # the tenant said yes to it, at once
 
 
+class Moment(NamedTuple):
+    """One moment by both clocks, epoch seconds; the tenant's decides where it is known, for ours may be set."""
+
+    wall: float
+    tenant: float | None = None
+
+
 class Marks(NamedTuple):
     """How the pauses that this tool made of one connector are known again: by mark, or by their time.
 

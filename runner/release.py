@@ -8,13 +8,16 @@ undo has a target ─► another run wants it paused? leave it to that one
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+
+import anyio
 
 from runner.api.client import Client
 from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Executor
-from runner.model import STAYS, ConnectorState, Mark, Marks, Outcome, PauseKind, Planned, Result
+from runner.model import STAYS, ConnectorState, Mark, Marks, Outcome, PauseKind, Planned, Result, is_id
+from runner.pauses import Moment
 from runner.policy import DANGER_TIME, LAST_LOOK, READ_LAG, RECHECK_DELAYS
 from runner.stop import Stop, now
 from runner.store import Ending, Lease, RunRecord, Store, TargetRecord
@@ -26,15 +29,18 @@ _GONE = 404
 _DELETED = "the connector does not exist any more: there is nothing to resume"
 _NONE_EXIST = "C1 says that it does not exist, as it says of all others: whose tenant is this? Still held as paused"
 _INVISIBLE = (
-    "it reads as active, but this credential has never been shown a pause here, and may not see any: "
-    "look at it in C1; it is still held as paused"
+    "it reads as active, but this credential was never shown a pause on this tenant, and may not see any: look at it "
+    "in C1. It is still held as paused; `c1-runner resume {}` ends that"
 )
+_APPS_TO_ASK = 50
+"""Apps whose connectors are listed at most, to find out whether this credential sees any pause."""
 
 
 class Undoing:
     """The pauses that an undo ends: those of one run that nobody has resumed, and no other run wants."""
 
     def __init__(self, store: Store, undone: RunRecord, wall: Callable[[], float] = time.time) -> None:
+        self.tenant_time: Callable[[], float | None] = lambda: None  # now, at the earliest, as soon as it is known
         self._store = store
         self._leases = store.leases(undone.tenant, undone.run)
         self._wall = wall
@@ -61,8 +67,8 @@ class Undoing:
     def end(self, planned: Planned) -> Ending:
         """Begin to end the pause of a target."""
         self._asked[planned.seq] = self._wall()
-        ending = self._leases.end(planned.target, self._wall())
-        if ending.left_to is None and ending.not_before is not None and self._wall() < ending.not_before + LAST_LOOK:
+        ending = self._leases.end(planned.target, self._moment())
+        if ending.left_to is None and ending.safe_in is not None and ending.safe_in + LAST_LOOK > 0:
             self.unclear.append(planned)
         return ending
 
@@ -71,9 +77,12 @@ class Undoing:
         now = self._wall()
         if now - self._asked.get(planned.seq, 0.0) < _FRESH:
             return None
-        ending = self._leases.end(planned.target, now)
+        ending = self._leases.end(planned.target, self._moment())
         self._asked[planned.seq] = now
         return None if ending.left_to is None else left_to(ending.left_to, contradicted=ending.contradicted)
+
+    def _moment(self) -> Moment:
+        return Moment(self._wall(), self.tenant_time())
 
     def settle(self, planned: Planned, result: Result) -> None:
         """A target of the undo has its outcome; what cannot be told to be somebody else's is held on."""
@@ -160,6 +169,7 @@ class Releaser:
     ) -> None:
         self._executor = executor
         self._undoing = undoing
+        undoing.tenant_time = lambda: client.tenant_time.earliest(now())
         self._cadence = Cadence(resume_rate)
         self._client = client
         self._stop = stop
@@ -170,6 +180,8 @@ class Releaser:
         self._absences = Absences(client)
         self._gone: list[Planned] = []  # as long as none was found that exists
         self._some_exist = False
+        self._looking = anyio.Lock()
+        self._looked = False  # for any pause at all
 
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome; nothing is sent for a pause that is not ours."""
@@ -226,12 +238,14 @@ class Releaser:
 
     async def _read_in_turn(self, planned: Planned, ending: Ending) -> ConnectorState:
         """The state, late enough that no request of the pause can still arrive."""
-        if ending.not_before is not None:  # however the clock was set meanwhile, nothing takes longer
-            await self._stop.sleep(min(max(0.0, ending.not_before - self._wall()), DANGER_TIME))
+        began = now()
+        if ending.safe_in is not None:  # however the clock was set meanwhile, nothing takes longer
+            await self._stop.sleep(min(max(0.0, ending.safe_in), DANGER_TIME))
         await self._cadence.turn(self._stop)
         state = (await self._client.connector(planned.target)).state
-        if not state.paused and self._wall() < ending.shown_at:  # as it was before the pause, perhaps
-            state = await self._read_until(planned, min(ending.shown_at - self._wall(), READ_LAG))
+        left = min(ending.shown_in, READ_LAG + DANGER_TIME) - (now() - began)
+        if not state.paused and left > 0:  # as it was before the pause, perhaps
+            state = await self._read_until(planned, left)
         return state
 
     async def _read_until(self, planned: Planned, seconds: float) -> ConnectorState:
@@ -247,8 +261,9 @@ class Releaser:
     async def _resume(self, planned: Planned) -> None:
         if self._overrides(planned):
             planned = self._undoing.guarded(planned)
-        if planned.before is not None and not planned.before.paused and not self._believed(planned, planned.before):
-            self._executor.settle(planned, Result(Outcome.UNKNOWN, _INVISIBLE))
+        state = planned.before
+        if state is not None and not state.paused and not await self._believed(planned, state):
+            self._executor.settle(planned, Result(Outcome.UNKNOWN, _INVISIBLE.format(planned.target)))
         elif planned.since is None and (result := self._executor.decide(planned)) is not None:
             self._executor.settle(planned, result)
         else:
@@ -259,11 +274,29 @@ class Releaser:
         state, kinds = planned.before, (PauseKind.ANOMALY, PauseKind.SYSTEM)
         return self._c1s_own_too and state is not None and state.kind in kinds
 
-    def _believed(self, planned: Planned, state: ConnectorState) -> bool:
+    async def _believed(self, planned: Planned, state: ConnectorState) -> bool:
         """Whether a connector that shows no pause has none: silence alone does not say so."""
         marks = planned.marks.known if planned.marks is not None else ()
-        shown = self._sees_pauses or self._client.sees_marks
-        return shown or any(state.synced_since(mark.at) for mark in marks)
+        if self._sees_pauses or self._client.sees_marks or any(state.synced_since(mark.at) for mark in marks):
+            return True
+        async with self._looking:
+            if not self._looked:
+                self._looked = True
+                await self._look_for_any_pause()
+        return self._client.sees_marks
+
+    async def _look_for_any_pause(self) -> None:
+        """List some apps until a pause is shown: then this credential sees them."""
+        left = _APPS_TO_ASK
+        with suppress(ApiError, AccessError, StoppingError):
+            async with aclosing(self._client.apps()) as pages:
+                async for app in (app async for page in pages for app in page if is_id(app.app_id)):
+                    async with aclosing(self._client.connectors(app.app_id)) as listing:
+                        async for _ in listing:
+                            pass
+                    left -= 1
+                    if self._client.sees_marks or not left:
+                        return
 
 
 def left_to(lease: Lease, *, contradicted: bool) -> str:

@@ -28,12 +28,13 @@ from runner.discover import Discovery
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
 from runner.kinds import McpServers
 from runner.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, PauseKind, Planned, Selection
+from runner.pauses import Moment
 from runner.report.document import state_word
 from runner.report.text import json_safe, plain, shortened
 from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.settings import Settings
-from runner.stop import Stop
+from runner.stop import Stop, now
 from runner.store import Hold, Lease, ReadOnlyStore
 from runner.units import shown
 
@@ -223,7 +224,8 @@ def look(
                 await discovery.feed(keep, alone=True)(_nowhere)
             _check(stop, discovery, partial=partial)
             known = sees_pauses or client.sees_marks
-            seen = [_as_proven(one, time.time(), sees_pauses=known) for one in seen]
+            moment = Moment(time.time(), client.tenant_time.earliest(now()))
+            seen = [_as_proven(one, moment, sees_pauses=known) for one in seen]
             if select.all:
                 seen += [_unlisted(pair, hold, gone) for pair, hold in holds.items() if hold.leases]
             return settings, sorted(seen, key=_place)
@@ -235,12 +237,12 @@ def look(
         raise OutageError(str(error)) from None
 
 
-def _as_proven(seen: Seen, now: float, *, sees_pauses: bool) -> Seen:
+def _as_proven(seen: Seen, moment: Moment, *, sees_pauses: bool) -> Seen:
     """Without the leases on a pause that has ended for certain: a read says so, by a credential that sees pauses."""
     state = seen.connector.state
     if state.paused or not seen.leases:
         return seen
-    return replace(seen, leases=tuple(one for one in seen.leases if not sees_pauses or not one.is_over(state, now)))
+    return replace(seen, leases=tuple(one for one in seen.leases if not sees_pauses or not one.is_over(state, moment)))
 
 
 def _unlisted(pair: tuple[str, str], hold: Hold, gone: Container[str]) -> Seen:

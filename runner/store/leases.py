@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from runner.errors import StorageError
 from runner.model import UNCLEAR, ConnectorState, Look, Mark, Marks, Outcome, Planned, Span, Target, epoch
-from runner.policy import DANGER_TIME, READ_LAG
+from runner.pauses import Moment
+from runner.policy import DANGER_TIME, READ_LAG, REQUEST_LIFE
 from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, looks, mark_of, span_of, state_of
 
 _LEASES = f"""
@@ -55,22 +56,43 @@ class Lease(NamedTuple):
     ours: bool  # this run itself has paused it: it was active before
     unseen: bool  # it has asked for a pause, and no read has shown one since
     marks: tuple[Mark, ...]
-    span: Span | None
+    span: Span | None  # for who knows no mark
+    sent: Span | None  # when its requests can have taken effect, in the tenant's time; None for one that has joined
+
+    def shown_in(self, moment: Moment) -> float:
+        """Seconds from a moment until every read shows its pause, if it took effect at all."""
+        if self.sent is not None and moment.tenant is not None:
+            return self.sent.end + READ_LAG - moment.tenant
+        settled = (self.settled_at or self.started_at) + READ_LAG
+        return (settled if self.unclear_at is None else max(settled, self.unclear_at + DANGER_TIME)) - moment.wall
+
+    def safe_in(self, moment: Moment) -> float:
+        """Seconds from a moment until none of its requests can arrive any more."""
+        if self.unclear_at is None:
+            return 0.0
+        if self.sent is not None and moment.tenant is not None:
+            return self.sent.end - REQUEST_LIFE + DANGER_TIME - moment.tenant
+        return self.unclear_at + DANGER_TIME - moment.wall
 
     @property
-    def shown_at(self) -> float:
-        """From when on every read shows its pause, if it took effect at all."""
-        settled = (self.settled_at or self.started_at) + READ_LAG
-        return settled if self.unclear_at is None else max(settled, self.unclear_at + DANGER_TIME)
+    def read_as_active(self) -> Moment:
+        """When its run had read the connector as active, at the latest: then it asked for the pause."""
+        return Moment(self.started_at, self.sent.begin if self.sent is not None else None)
 
-    def is_over(self, state: ConnectorState, read_at: float) -> bool:
+    def began_before(self, moment: Moment) -> bool:
+        """Whether it was asked for before a moment."""
+        if self.sent is not None and moment.tenant is not None:
+            return self.sent.begin < moment.tenant
+        return (self.settled_at or self.started_at) <= moment.wall
+
+    def is_over(self, state: ConnectorState, moment: Moment) -> bool:
         """Whether somebody has ended its pause, if a read has shown the connector as active.
 
         A read that only lags behind shows no sync that has begun since, and not so late.
         """
         if state.paused:
             return False
-        return self.shown_at < read_at or any(state.synced_since(mark.at) for mark in self.marks)
+        return self.shown_in(moment) < 0 or any(state.synced_since(mark.at) for mark in self.marks)
 
     def is_ending(self, now: float) -> bool:
         """Whether a resume of it may be under way."""
@@ -82,8 +104,8 @@ class Ending(NamedTuple):
 
     left_to: Lease | None  # another run still wants it paused: nothing
     marks: Marks  # resume it, if it is paused by one of these
-    not_before: float | None  # epoch seconds: earlier, a request that is held up could pause it again
-    shown_at: float  # epoch seconds: earlier, a read need not show the pause yet
+    safe_in: float | None  # seconds: earlier, a request that is held up could pause it again; None: there was none
+    shown_in: float  # seconds: earlier, a read need not show the pause yet
     contradicted: bool = False  # this run has read the target as active after that other run's pause, and paused it
 
 
@@ -109,17 +131,18 @@ class Leases:
             row = self._connection.execute(asked, (self._run, planned.seq)).fetchone()
         return row is not None and bool(row[0])
 
-    def join(self, target: Target, now: float, *, paused: bool, read: ConnectorState | None = None) -> Standing:
+    def join(self, target: Target, moment: Moment, *, paused: bool, read: ConnectorState | None = None) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
 
         `paused` says whether their pause was read to be in force; if it was, and they have ended it, no lease is
         taken. What another run is about to end gets the lease, too: it keeps that run from sending anything more, but
         not what it has sent already. Leases on a pause that somebody has ended, as `read` shows, are dropped.
         """
+        now = moment.wall
         with self._transaction():
             leases = list(self._of(target))
             if read is not None and not paused:
-                leases = self._drop_overtaken(leases, target, read, now)
+                leases = self._drop_overtaken(leases, target, read, moment)
             ending = any(lease.is_ending(now) for lease in leases if lease.run != self._run)
             others = [lease for lease in in_force(leases) if lease.run != self._run]
             ended = not others and not ending
@@ -143,7 +166,7 @@ class Leases:
         with self._transaction():
             self._update("joined_at = ?", None, self._run, target)
 
-    def end(self, target: Target, now: float) -> Ending:
+    def end(self, target: Target, moment: Moment) -> Ending:
         """Give up the lease on a target, or say what it takes to resume it.
 
         Others wait a while then before they rely on its pause; whoever takes longer to send asks again.
@@ -152,17 +175,15 @@ class Leases:
             leases = list(self._of(target))
             others = [lease for lease in in_force(leases) if lease.run != self._run and lease.ending_at is None]
             if others:
-                self._update("released_at = ?", now, self._run, target)
+                self._update("released_at = ?", moment.wall, self._run, target)
             else:
-                self._update("ending_at = ?", now, self._run, target)
+                self._update("ending_at = ?", moment.wall, self._run, target)
         left_to = max(others, key=_how_long, default=None)
         own = next((lease for lease in leases if lease.run == self._run), None)
         contradicted = own is not None and own.ours and bool(others) and all(_is_older(lease, own) for lease in others)
-        unclear = max((lease.unclear_at for lease in leases if lease.unclear_at is not None), default=None)
-        shown_at = max((lease.shown_at for lease in leases if lease.unseen), default=0.0)
-        return Ending(
-            left_to, self._marks(leases), None if unclear is None else unclear + DANGER_TIME, shown_at, contradicted
-        )
+        safe_in = max((lease.safe_in(moment) for lease in leases if lease.unclear_at is not None), default=None)
+        shown_in = max((lease.shown_in(moment) for lease in leases if lease.unseen), default=0.0)
+        return Ending(left_to, self._marks(leases), safe_in, shown_in, contradicted)
 
     def settle(self, target: Target, outcome: Outcome, now: float) -> None:
         """Close what `end` has begun: with a resume the lease is gone, otherwise it is as before."""
@@ -170,12 +191,15 @@ class Leases:
         with self._transaction():
             self._update("released_at = ?, ending_at = NULL", now if gone else None, self._run, target)
 
-    def _drop_overtaken(self, leases: Iterable[Lease], target: Target, read: ConnectorState, now: float) -> list[Lease]:
+    def _drop_overtaken(
+        self, leases: Iterable[Lease], target: Target, read: ConnectorState, moment: Moment
+    ) -> list[Lease]:
         """Give up what the world has overtaken: a connector that reads as active is held by nobody any more."""
         kept = []
         for lease in leases:
-            if lease.held and lease.run != self._run and lease.is_over(read, now) and not lease.is_ending(now):
-                self._update("released_at = ?", now, lease.run, target)
+            other = lease.held and lease.run != self._run and not lease.is_ending(moment.wall)
+            if other and lease.is_over(read, moment):
+                self._update("released_at = ?", moment.wall, lease.run, target)
             else:
                 kept.append(lease)
         return kept
@@ -289,19 +313,22 @@ def release_resumed(connection: sqlite3.Connection, run: int, now: float) -> Non
     was held up. Such a lease stays until its run is undone.
     """
     told = connection.execute(_TOLD, (run,))
-    resumed = {(app_id, connector_id): (outcome, at) for app_id, connector_id, outcome, at in told}
+    resumed = {
+        (app_id, connector_id): (outcome, Moment(at, tenant)) for app_id, connector_id, outcome, at, tenant in told
+    }
     rows = connection.execute(f"{_LEASES_ON} AND {HELD}", (run,)).fetchall()
     gone = []
     for pair, lease in _read(rows):
         outcome, at = resumed[pair]
         clear = outcome == Outcome.CHANGED and lease.unclear_at is None
-        if (lease.settled_at or at if clear else lease.shown_at) < at:
+        if (clear and lease.began_before(at)) or lease.shown_in(at) < 0:
             gone.append((now, lease.run, *pair))
     connection.executemany("UPDATE targets SET released_at = ? WHERE run = ? AND app_id = ? AND connector_id = ?", gone)
 
 
 _TOLD = """
-    SELECT x.app_id, x.connector_id, x.outcome, coalesce(x.started_at, y.started_at)
+    SELECT x.app_id, x.connector_id, x.outcome, coalesce(x.started_at, y.started_at),
+        coalesce(x.started_at, y.started_at) + y.clock_offset - y.clock_uncertainty
     FROM targets x JOIN runs y USING (run) WHERE x.run = ? AND x.outcome IN ('changed', 'unchanged')
 """
 _LEASES_ON = _LEASES.replace(
@@ -320,14 +347,14 @@ def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
     that the read was no late echo of the time before.
     """
     for lease in leases:
-        later = (other.started_at for other in leases if other.ours and other.run > lease.run)
-        if lease.held and lease.shown_at >= max(later, default=0.0):
+        later = (other for other in leases if other.ours and other.run > lease.run)
+        if lease.held and not any(lease.shown_in(other.read_as_active) < 0 for other in later):
             yield lease
 
 
 def _is_older(lease: Lease, than: Lease) -> bool:
     """Whether a lease stands for a pause that was made before another run read the connector as active."""
-    return lease.ours and lease.run < than.run and (lease.settled_at or lease.started_at) <= than.started_at
+    return lease.ours and lease.run < than.run and lease.began_before(than.read_as_active)
 
 
 def _how_long(lease: Lease) -> float:
@@ -356,7 +383,8 @@ def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Leas
         # The pause that a run has joined was ours, and so is what its own request, if there was one, made of it.
         marks = tuple(mark for mark in (own, Mark.of(state_of(before)) if joined else None) if mark is not None)
         asked = intent_at is not None and (outcome in _MAYBE or detail == UNCLEAR)
-        span = span_of(sent_from, sent_until, unclear_at, outcome) if asked and (ours or joined) else None
+        sent = span_of(sent_from, sent_until, unclear_at, outcome)
+        span = sent if asked and (ours or joined) else None
         if joined and own is None and (renewed := _made_in(span, after)) is not None:
             marks = (*marks, renewed)
         if own is not None or _is_paused(after):
@@ -365,6 +393,7 @@ def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Leas
             run, run_id, job_name, user, host, reason, until, bool(windowed), started_at,
             joined_at or finished_at or intent_at, bool(is_held), ending_at, unclear_at,
             ours and outcome in _MAYBE, asked and not _is_paused(after), marks, span,
+            sent if joined_at is None else None,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from runner.errors import ExitCode
 from runner.model import Job, Outcome, RunResult, Window
+from runner.pauses import Moment
 from runner.policy import DANGER_TIME, READ_LAG, LimitPolicy
 from runner.sandbox import Behaviour
 from runner.store import Store
@@ -175,7 +176,7 @@ async def test_an_end_that_was_cut_off_holds_up_nobody_for_good(bench: OpenBench
         record = b.store.run(first.run_id)
         leases = b.store.leases(record.tenant, record.run)
         [planned] = [planned for planned, _ in b.store.held(record)]
-        leases.end(planned.target, b.context().wall())  # and then its process is killed
+        leases.end(planned.target, Moment(b.context().wall()))  # and then its process is killed
         began = anyio.current_time()
         second = await b.run(named("second"))
 

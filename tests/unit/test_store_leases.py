@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.model import ConnectorState, Look, Mark, Outcome, Planned, Result
+from runner.pauses import Moment
 from runner.policy import READ_LAG
 from runner.store import Journal, Store
 from runner.store.leases import Leases, Standing
@@ -44,7 +45,7 @@ async def test_two_runs_that_find_only_an_outlived_lease_see_each_other(store: S
     await paused(outlived, START)
     undone = begun(store, 1, "20260922-141319-000000", started_at=START + DAY)
     await paused(undone, START + DAY)
-    of(store, undone).end(planned(0).target, START + DAY + 60)
+    of(store, undone).end(planned(0).target, Moment(START + DAY + 60))
     of(store, undone).settle(planned(0).target, Outcome.CHANGED, START + DAY + 61)
     now = START + 2 * DAY
     first, second = (begun(store, 1, f"20260923-141319-00000{place}", started_at=now) for place in range(2))
@@ -53,9 +54,9 @@ async def test_two_runs_that_find_only_an_outlived_lease_see_each_other(store: S
     for journal in (first, second):
         async with served(journal):
             alone.append(await journal.intent(planned(0), now, alone=True))
-    standings = [of(store, journal).join(planned(0).target, now, paused=False) for journal in (second, first)]
+    standings = [of(store, journal).join(planned(0).target, Moment(now), paused=False) for journal in (second, first)]
     await paused(first, now)
-    ending = of(store, first).end(planned(0).target, now + 2)
+    ending = of(store, first).end(planned(0).target, Moment(now + 2))
 
     assert alone == [False, False]
     assert standings == [Standing.ENDED, Standing.JOINED]
@@ -66,11 +67,11 @@ async def test_two_runs_that_find_only_an_outlived_lease_see_each_other(store: S
 async def test_a_pause_that_was_ended_is_not_joined(store: Store, outside: Outside) -> None:
     other = begun(store, 1, "20260921-141319-000000")
     await paused(other, START)
-    of(store, other).end(planned(0).target, START + 60)
+    of(store, other).end(planned(0).target, Moment(START + 60))
     of(store, other).settle(planned(0).target, Outcome.CHANGED, START + 61)
     journal = begun(store, 1)
 
-    assert of(store, journal).join(planned(0).target, START + 62, paused=True) is Standing.ENDED
+    assert of(store, journal).join(planned(0).target, Moment(START + 62), paused=True) is Standing.ENDED
     assert (journal.run, None) in outside.rows("run, joined_at")
 
 
@@ -86,10 +87,10 @@ async def test_two_undos_that_meet_do_not_leave_a_connector_to_each_other(store:
     """The second run joins while the first one's resume is about to be sent; then both are undone at once."""
     first, second = begun(store, 1, "20260921-141319-000000"), begun(store, 1, "20260921-141320-000000")
     await paused(first, START)
-    assert of(store, first).end(planned(0).target, START + 200).left_to is None
-    of(store, second).join(planned(0).target, START + 201, paused=True)
-    left = of(store, second).end(planned(0).target, START + 202).left_to
-    again = of(store, first).end(planned(0).target, START + 210).left_to
+    assert of(store, first).end(planned(0).target, Moment(START + 200)).left_to is None
+    of(store, second).join(planned(0).target, Moment(START + 201), paused=True)
+    left = of(store, second).end(planned(0).target, Moment(START + 202)).left_to
+    again = of(store, first).end(planned(0).target, Moment(START + 210)).left_to
 
     assert (left, again) == (None, None)
 
@@ -99,22 +100,22 @@ async def test_a_pause_that_is_made_anew_is_wanted_by_its_run_again(store: Store
     first, second = begun(store, 1, "20260921-141319-000000"), begun(store, 1, "20260921-141320-000000")
     await paused(first, START)
     await paused(second, START)
-    of(store, first).end(planned(0).target, START + 200)
+    of(store, first).end(planned(0).target, Moment(START + 200))
     of(store, first).settle(planned(0).target, Outcome.CHANGED, START + 201)
-    of(store, second).end(planned(0).target, START + 202)
+    of(store, second).end(planned(0).target, Moment(START + 202))
     await paused(first, START + 203)
     await paused(second, START + 203)
-    ending = of(store, second).end(planned(0).target, START + 204)
+    ending = of(store, second).end(planned(0).target, Moment(START + 204))
 
     assert ending.left_to is not None
     assert ending.left_to.run == first.run
-    assert of(store, first).end(planned(0).target, START + 205).left_to is None
+    assert of(store, first).end(planned(0).target, Moment(START + 205)).left_to is None
 
 
 async def test_an_outcome_ends_what_a_cut_off_undo_has_begun(store: Store, outside: Outside) -> None:
     journal = begun(store, 1)
     await paused(journal, START)
-    of(store, journal).end(planned(0).target, START + 200)
+    of(store, journal).end(planned(0).target, Moment(START + 200))
     await paused(journal, START + 300)
 
     assert outside.rows("ending_at, released_at") == [(None, None)]
@@ -129,7 +130,7 @@ async def test_a_read_that_shows_the_end_of_a_pause_drops_its_holds(store: Store
         first = begun(store, 1, f"20260921-141319-{int(seconds):06}-{dropped}")
         await paused(first, START, mark)
         second = begun(store, 1, f"20260921-141320-{int(seconds):06}-{dropped}", started_at=START + seconds)
-        of(store, second).join(planned(0).target, START + seconds, paused=False, read=read)
+        of(store, second).join(planned(0).target, Moment(START + seconds), paused=False, read=read)
 
         assert (store.held(store.run(f"20260921-141319-{int(seconds):06}-{dropped}")) == []) is dropped
         for journal in (first, second):
