@@ -49,10 +49,10 @@ class Crasher:
         """Have every journal's transactions counted; a process that is gone sends nothing either."""
         crasher = self
 
-        async def exchange(transport: Transport, *values: Any) -> Reply:
+        async def exchange(transport: Transport, *values: Any, **options: Any) -> Reply:
             if crasher.crashed:
                 raise Crash
-            return await crasher._send(transport, *values)
+            return await crasher._send(transport, *values, **options)
 
         monkeypatch.setattr(Transport, "exchange", exchange)
 
