@@ -26,7 +26,7 @@ from runner.pool import Feed, Put, work_through
 from runner.release import Releaser, Undoing
 from runner.settings import Settings
 from runner.signals import Signals, heed
-from runner.stop import Stop
+from runner.stop import Stop, now
 from runner.store import Journal, PaceLog, RunRecord, Store
 from runner.verify import Doubt, Touched, Verifier, by_app
 from runner.watch import Watch
@@ -144,6 +144,7 @@ class Conduct:
         self._releaser: Releaser | None = None
         self._perform = self._work_of_the_pool()
         self._abandoned = False
+        self._began = context.wall() - now()  # our clock when the loop's stood at 0, as it is set now
         self._whole = True  # nothing is added to the plan any more
 
     def _work_of_the_pool(self) -> Callable[[Planned], Awaitable[None]]:
@@ -400,7 +401,7 @@ class Conduct:
                 bug=self._executor.bugs > 0,
             )
             tally = (total.requests, total.retries, total.throttled)
-            self._journal.finish(self._context.wall(), exit_code, words, tally)
+            self._journal.finish(self._began + now(), exit_code, words, tally)  # so long after its start as it took
         except StorageError as error:
             self._stop.request(str(error), ExitCode.STORAGE)
             exit_code, partial, words = ExitCode.STORAGE, False, self._stop.reason

@@ -63,6 +63,7 @@ class Course:
     last: Verdict | None = None
     ambiguous: bool = False  # a request may have taken effect
     unclear_at: float | None = None  # when the latest such request was given up, epoch seconds
+    began: float = field(default_factory=now)  # loop time that goes with `started_at`
     noted_at: float = 0.0  # when a request was last noted durably, loop time
     first_sent: float | None = None  # when the first request left that may have had effect, loop time
     last_sent: float = 0.0  # and the latest one
@@ -263,7 +264,7 @@ class Executor:
             await self._look(course)
         if course.planned.since is not None:  # the earlier requests came to nothing: from here on it is a new one
             course.planned = course.planned._replace(before=course.read, since=None, span=None)
-            course.started_at = self._wall()
+            course.started_at, course.began = self._wall(), now()
             await self._intend(course)
         sent = course.tally.requests
         verdict = course.last = await self._client.act(
@@ -273,7 +274,7 @@ class Executor:
         course.read = None  # what was read before it says nothing of what it did
         if verdict.attempt is AttemptClass.APPLIED and not (verdict.truncated and self._operation.lasting):
             return
-        if verdict.attempt in (AttemptClass.AMBIGUOUS, AttemptClass.APPLIED):
+        if verdict.attempt in (AttemptClass.AMBIGUOUS, AttemptClass.APPLIED) or verdict.alien:
             course.ambiguous, course.unclear_at = True, self._wall()
         if verdict.attempt is AttemptClass.NOT_SENT and self._client.turns.outage:
             course.tries -= 1  # how long an outage is waited out is decided for the whole run
@@ -379,7 +380,7 @@ class Executor:
             attempts=course.attempts,
             throttled=course.tally.throttled,
             started_at=course.started_at,
-            finished_at=self._wall(),
+            finished_at=course.started_at + now() - course.began,  # time that passed, whatever our clock was set to
             after=course.read,
             unclear_at=course.unclear_at,
             waited=course.tally.waited,

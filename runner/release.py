@@ -124,6 +124,7 @@ class Absences:
         """Whether a connector that C1 says does not exist is missing in the listing, too; raises `ApiError`."""
         app_id, connector_id, _ = planned.target
         if app_id not in self._listed:
+            self._client.distrust()
             self._listed[app_id] = await self._list(app_id)
         listed = self._listed[app_id]
         return listed is None or connector_id not in listed
@@ -142,6 +143,7 @@ class Absences:
 
     async def _all_apps(self) -> set[str]:
         if self._apps is None:
+            self._client.distrust()
             async with aclosing(self._client.apps()) as pages:
                 self._apps = {app.app_id async for page in pages for app in page if not app.deleted}
         return self._apps
@@ -199,7 +201,8 @@ class Releaser:
             self._executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
         except ApiError as error:
             verdict, words = error.verdict, "its state could not be read: not resumed"
-            self._executor.settle(planned, Result(Outcome.FAILED, words, verdict.status, str(error)))
+            result = Result(Outcome.FAILED, words, verdict.status, str(error), verdict=verdict)
+            self._executor.settle(planned, result)
         else:
             if state is None:
                 self._note_gone(planned)

@@ -133,17 +133,18 @@ def check_credential(settings: Settings, until: float | None, *, windowed: bool)
     ends_at = settings.credential.expires_at
     if ends_at is None:
         return
-    token_ends = f"the access token ends {moment_text(ends_at)}"
+    token_end = moment_text(ends_at)
     if until is None:
         if windowed:
-            log.warning("this window has no end, and %s: it could not resume anything later than that", token_ends)
+            log.warning("this window has no end, and the access token ends %s: later it can resume nothing", token_end)
     elif until > ends_at and windowed:
         raise SettingsError(
-            f"the window would end {moment_text(until)}, and {token_ends}: it could not resume what it pauses; nothing "
-            "was sent. Use client credentials, which renew themselves, or a shorter window"
+            f"the window would end {moment_text(until)}, and the access token ends {token_end}: it could not resume "
+            "what it pauses; nothing was sent. Use client credentials, which renew themselves, or a shorter window"
         )
     elif until > ends_at:
-        log.warning("these pauses end %s, and %s: resume them with another one", moment_text(until), token_ends)
+        end = moment_text(until)
+        log.warning("these pauses end %s, and the access token ends %s: resume them with another one", end, token_end)
 
 
 def _ending_with(job: Job, until: float | None, now: float) -> Job:

@@ -131,6 +131,10 @@ class Client:
             return pages.strange("the answer is one to another request").verdict
         return verdict
 
+    def distrust(self) -> None:
+        """Use no connection again that is open now: what is proven next must not rest on a reply that has strayed."""
+        self._transport.distrust()
+
     async def connector(self, target: Target) -> Connector:
         """Read one connector, with retries; raises `ApiError` (with status 404 if there is none)."""
         url = self._connector_url(target)
