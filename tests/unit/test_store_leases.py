@@ -135,3 +135,15 @@ async def test_a_read_that_shows_the_end_of_a_pause_drops_its_holds(store: Store
         assert (store.held(store.run(f"20260921-141319-{int(seconds):06}-{dropped}")) == []) is dropped
         for journal in (first, second):
             of(store, journal).settle(planned(0).target, Outcome.CHANGED, START + seconds)
+
+
+async def test_what_is_intended_anew_is_held_at_once_whatever_was_released(store: Store) -> None:
+    """After a crash the intent is all that there is: it must not look as if nothing were wanted."""
+    journal = begun(store, 1)
+    await paused(journal, START)
+    of(store, journal).end(planned(0).target, Moment(START + 200))
+    of(store, journal).settle(planned(0).target, Outcome.CHANGED, START + 201)
+    async with served(journal):
+        await journal.intent(planned(0), START + 300)
+
+    assert len(store.held(store.run("20260921-141320-abc123"))) == 1
