@@ -42,25 +42,31 @@ class Timing(Enum):
     AFTER = "after"  # none of them can take effect so late
 
 
-def timing(mark: str | None, span: Span | None) -> Timing:
-    """Judge a mark by its time; where the tenant's time is not known, the order of events alone counts."""
+def timing(mark: str | None, span: Span | None, read_by: float | None = None) -> Timing:
+    """Judge a mark by its time; where the tenant's time is not known, the order of events alone counts.
+
+    So it does for a mark that is later than the read which has shown it, `read_by` in the tenant's time: it was made
+    by another clock.
+    """
     at = epoch(mark)
-    if at is None or span is None or span.begin <= at <= span.end:
+    if at is None or span is None or span.begin <= at <= span.end or (read_by is not None and at > read_by):
         return Timing.WITHIN
     if at < span.begin:
         return Timing.DOUBTFUL if span.begin - at <= CLOCKS_DISAGREE else Timing.BEFORE
     return Timing.DOUBTFUL if not span.accepted and at - span.end <= DANGER_TIME else Timing.AFTER
 
 
-def receipt(before: ConnectorState | None, after: ConnectorState, span: Span | None) -> Mark | None:
+def receipt(
+    before: ConnectorState | None, after: ConnectorState, span: Span | None, read_by: float | None = None
+) -> Mark | None:
     """The mark of our own pause, if that is what a read after our request shows.
 
     It is, whatever category stands beside it, if the connector was read as active before and the mark was made in the
     time of our request. C1's own check says so in its reason.
     """
-    if before is None or before.paused or after.checked_by_c1 or timing(after.paused_at, span) is not Timing.WITHIN:
+    if before is None or before.paused or after.checked_by_c1:
         return None
-    return Mark.of(after)
+    return Mark.of(after) if timing(after.paused_at, span, read_by) is Timing.WITHIN else None
 
 
 def decide(operation: Operation, planned: Planned, leave: Leave = LEAVE) -> Result | None:

@@ -331,7 +331,7 @@ class Executor:
         span = self._span(course)
         if course.planned.before is None and (now.paused_at is None or span is None):
             return Outcome.UNKNOWN, "the reply was lost; it is in the wanted state, but since when is not known"
-        return _CREDITS[timing(now.paused_at, span)]
+        return _CREDITS[timing(now.paused_at, span, self._read_by())]
 
     async def _put_off_or_settle(self, course: Course, verdict: Verdict, *, last: bool) -> Result | None:
         if not last and verdict.retryable and course.tries < self._retry.attempts and not self._stop.requested:
@@ -393,7 +393,11 @@ class Executor:
         """The mark of our pause, where a read after its request has shown it already."""
         if course.read is None or outcome is not Outcome.CHANGED or self._operation.name is not OperationName.PAUSE:
             return None
-        return receipt(course.planned.before, course.read, self._span(course))
+        return receipt(course.planned.before, course.read, self._span(course), self._read_by())
+
+    def _read_by(self) -> float | None:
+        """When what was just read was so, at the latest, in the tenant's time."""
+        return self._time.latest(now())
 
 
 _CREDITS: Mapping[Timing, tuple[Outcome, str]] = MappingProxyType(

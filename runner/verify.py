@@ -19,6 +19,7 @@ from runner.operations import Operation
 from runner.policy import RECHECK_DELAYS
 from runner.pool import Put, work_through
 from runner.stop import Stop
+from runner.stop import now as loop_time
 from runner.store import Journal, TargetRecord
 from runner.targets import find
 
@@ -133,12 +134,15 @@ class Verifier:
 
     def _confirmed(self, target: TargetRecord, now: ConnectorState, why: str | None = None) -> None:
         late = None if target.outcome is Outcome.CHANGED else "the request took effect late; a read shows it"
-        mark = receipt(target.before, now, target.span) if self._pauses and why is None else None
+        mark = receipt(target.before, now, target.span, self._read_by()) if self._pauses and why is None else None
         # Of a pause that is not for certain this run's no mark is kept: a report is a receipt, too.
         self._journal.verified(target.seq, Outcome.CHANGED, why or late, now if why is None else None, mark)
         if mark is not None and (target.span is None or target.span.accepted) and mark.look not in self._looks:
             self._looks.add(mark.look)
             self._journal.look(mark.look, self._wall())
+
+    def _read_by(self) -> float | None:
+        return self._client.tenant_time.latest(loop_time())
 
     def _judge_pause(self, target: TargetRecord, now: ConnectorState) -> None:
         """It is paused: by the request that this run has made?"""
@@ -146,14 +150,14 @@ class Verifier:
             changed = None if target.receipt.is_of(now) else _SINCE
             self._journal.verified(target.seq, Outcome.CHANGED, changed, now)
             return
-        match timing(now.paused_at, target.span):
+        match timing(now.paused_at, target.span, self._read_by()):
             case Timing.WITHIN:
                 self._in_time = self._in_time or (target.span is not None and target.span.accepted)
                 self._confirmed(target, now, _CHECKED if now.checked_by_c1 else None)
+            case Timing.BEFORE | Timing.DOUBTFUL if target.span is not None and target.span.accepted:
+                self._early.append((target, now))
             case Timing.BEFORE if target.outcome is Outcome.CHANGED:
                 self._journal.verified(target.seq, Outcome.UNCHANGED, _BEFORE, now)
-            case Timing.DOUBTFUL if target.outcome is Outcome.CHANGED and target.span and target.span.accepted:
-                self._early.append((target, now))
             case Timing.DOUBTFUL:
                 self._journal.verified(target.seq, Outcome.UNKNOWN, _DOUBTFUL, None)
             case Timing.AFTER if target.outcome is Outcome.CHANGED:
@@ -162,7 +166,7 @@ class Verifier:
                 return  # somebody else's: as bad as it was
 
     def _settle_early(self) -> None:
-        """Marks that are a little older than the requests: a person's, unless the tenant's clocks disagree.
+        """Marks that are older than the requests: a person's, unless the tenant's clocks disagree.
 
         Where another mark was made in time, they do not. Where none was, it cannot be told whose the pauses are.
         """

@@ -51,7 +51,9 @@ def _uri_of(path: Path) -> str | None:
     Who may write opens it as writers do, for only those take their auxiliary files away again. Nobody else can make
     such files: where there are none, nobody is writing, and the file can be read as it is.
     """
-    if not path.exists():
+    try:
+        path.stat()
+    except FileNotFoundError:
         return None
     uri = path.absolute().as_uri()
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
