@@ -9,24 +9,18 @@ A lease is no column of its own: it follows from what the journal has on a targe
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import StorageError
-from runner.model import UNCLEAR, ConnectorState, Look, Mark, Marks, Outcome, Planned, Span, Target, epoch
+from runner.model import ConnectorState, Look, Marks, Outcome, Planned, Target
 from runner.pauses import Moment
-from runner.policy import DANGER_TIME, READ_LAG, REQUEST_LIFE
-from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, looks, mark_of, span_of, state_of
-
-_LEASES = f"""
-    SELECT t.app_id, t.connector_id, t.run, r.run_id, r.job_name, r.user, r.host, r.reason, r.until, r.windowed,
-        r.started_at, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at, {UNCLEAR_AT} AS unclear_at,
-        t.joined_at, t.ending_at, t.receipt, t.sent_from, t.sent_until, {HELD} AS held
-    FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
-"""
+from runner.policy import DANGER_TIME
+from runner.store.lease import LEASES, Lease, in_force, marks_of, read
+from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, looks
 
 
 class Standing(Enum):
@@ -35,68 +29,6 @@ class Standing(Enum):
     JOINED = "joined"  # from now on this run wants it paused as well
     ENDING = "ending"  # the other one is about to resume it
     ENDED = "ended"  # the other one has resumed it: what was read is not true any more
-
-
-class Lease(NamedTuple):
-    """A run's wish that a connector stays paused, given up already or not. Times are epoch seconds."""
-
-    run: int
-    run_id: str
-    job_name: str
-    user: str
-    host: str
-    reason: str | None
-    until: float | None
-    windowed: bool  # a command is at work while it lasts
-    started_at: float  # of the run
-    settled_at: float | None
-    held: bool
-    ending_at: float | None
-    unclear_at: float | None
-    ours: bool  # this run itself has paused it: it was active before
-    unseen: bool  # it has asked for a pause, and no read has shown one since
-    marks: tuple[Mark, ...]
-    span: Span | None  # for who knows no mark
-    sent: Span | None  # when its requests can have taken effect, in the tenant's time; None for one that has joined
-
-    def shown_in(self, moment: Moment) -> float:
-        """Seconds from a moment until every read shows its pause, if it took effect at all."""
-        if self.sent is not None and moment.tenant is not None:
-            return self.sent.end + READ_LAG - moment.tenant
-        settled = (self.settled_at or self.started_at) + READ_LAG
-        return (settled if self.unclear_at is None else max(settled, self.unclear_at + DANGER_TIME)) - moment.wall
-
-    def safe_in(self, moment: Moment) -> float:
-        """Seconds from a moment until none of its requests can arrive any more."""
-        if self.unclear_at is None:
-            return 0.0
-        if self.sent is not None and moment.tenant is not None:
-            return self.sent.end - REQUEST_LIFE + DANGER_TIME - moment.tenant
-        return self.unclear_at + DANGER_TIME - moment.wall
-
-    @property
-    def read_as_active(self) -> Moment:
-        """When its run had read the connector as active, at the latest: then it asked for the pause."""
-        return Moment(self.started_at, self.sent.begin if self.sent is not None else None)
-
-    def began_before(self, moment: Moment) -> bool:
-        """Whether it was asked for before a moment."""
-        if self.sent is not None and moment.tenant is not None:
-            return self.sent.begin < moment.tenant
-        return (self.settled_at or self.started_at) <= moment.wall
-
-    def is_over(self, state: ConnectorState, moment: Moment) -> bool:
-        """Whether somebody has ended its pause, if a read has shown the connector as active.
-
-        A read that only lags behind shows no sync that has begun since, and not so late.
-        """
-        if state.paused:
-            return False
-        return self.shown_in(moment) < 0 or any(state.synced_since(mark.at) for mark in self.marks)
-
-    def is_ending(self, now: float) -> bool:
-        """Whether a resume of it may be under way."""
-        return self.held and self.ending_at is not None and now < self.ending_at + DANGER_TIME
 
 
 class Ending(NamedTuple):
@@ -207,7 +139,7 @@ class Leases:
     def _marks(self, leases: Iterable[Lease]) -> Marks:
         if self._looks is None:
             self._looks = looks(self._connection, self._tenant)
-        return _marks(leases, self._looks)
+        return marks_of(leases, self._looks)
 
     def _take_over(self, others: Iterable[Lease], target: Target, now: float) -> None:
         """A lease without an end passes on to the next run of the same job: one undo ends what a cron job keeps up.
@@ -222,9 +154,9 @@ class Leases:
 
     def _of(self, target: Target) -> Iterator[Lease]:
         rows = self._connection.execute(
-            f"{_LEASES} AND t.app_id = ? AND t.connector_id = ?", (self._tenant, *target[:2])
+            f"{LEASES} AND t.app_id = ? AND t.connector_id = ?", (self._tenant, *target[:2])
         )
-        return (lease for _, lease in _read(rows))
+        return (lease for _, lease in read(rows))
 
     def _others(self, target: Target) -> Iterator[Lease]:
         return (lease for lease in self._of(target) if lease.run != self._run)
@@ -262,11 +194,11 @@ class Hold(NamedTuple):
 
 def holds(connection: sqlite3.Connection, tenant: str) -> dict[tuple[str, str], Hold]:
     """Every connector of a tenant on which a run here has paused, by (app id, connector id)."""
-    rows = connection.execute(f"{_LEASES} ORDER BY t.app_id, t.connector_id", (tenant,))
+    rows = connection.execute(f"{LEASES} ORDER BY t.app_id, t.connector_id", (tenant,))
     found, known = {}, looks(connection, tenant)
-    for pair, group in groupby(_read(rows), key=lambda item: item[0]):
+    for pair, group in groupby(read(rows), key=lambda item: item[0]):
         leases = [lease for _, lease in group]
-        found[pair] = Hold(tuple(in_force(leases)), _marks(leases, known))
+        found[pair] = Hold(tuple(in_force(leases)), marks_of(leases, known))
     return found
 
 
@@ -318,7 +250,7 @@ def release_resumed(connection: sqlite3.Connection, run: int, now: float) -> Non
     }
     rows = connection.execute(f"{_LEASES_ON} AND {HELD}", (run,)).fetchall()
     gone = []
-    for pair, lease in _read(rows):
+    for pair, lease in read(rows):
         outcome, at = resumed[pair]
         clear = outcome == Outcome.CHANGED and lease.unclear_at is None
         if (clear and lease.began_before(at)) or lease.shown_in(at) < 0:
@@ -331,25 +263,13 @@ _TOLD = """
         coalesce(x.started_at, y.started_at) + y.clock_offset - y.clock_uncertainty
     FROM targets x JOIN runs y USING (run) WHERE x.run = ? AND x.outcome IN ('changed', 'unchanged')
 """
-_LEASES_ON = _LEASES.replace(
+_LEASES_ON = LEASES.replace(
     "r.tenant = ?",
     """EXISTS (
         SELECT 1 FROM targets x JOIN runs y USING (run) WHERE x.run = ? AND x.outcome IN ('changed', 'unchanged')
             AND y.tenant = r.tenant AND x.app_id = t.app_id AND x.connector_id = t.connector_id)""",
 )
 """The leases on what a run has resumed."""
-
-
-def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
-    """The leases that count: not given up, and not outlived.
-
-    A pause has been outlived when a later run found the connector active, and paused it anew; so much later
-    that the read was no late echo of the time before.
-    """
-    for lease in leases:
-        later = (other for other in leases if other.ours and other.run > lease.run)
-        if lease.held and not any(lease.shown_in(other.read_as_active) < 0 for other in later):
-            yield lease
 
 
 def _is_older(lease: Lease, than: Lease) -> bool:
@@ -359,59 +279,3 @@ def _is_older(lease: Lease, than: Lease) -> bool:
 
 def _how_long(lease: Lease) -> float:
     return float("inf") if lease.until is None else lease.until
-
-
-def _marks(leases: Iterable[Lease], looks: frozenset[Look]) -> Marks:
-    found = list(leases)
-    return Marks(
-        tuple(dict.fromkeys(mark for lease in found for mark in lease.marks)),
-        tuple(lease.span for lease in found if lease.span is not None),
-        looks,
-        any(lease.held and not lease.marks for lease in found),
-    )
-
-
-def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease]]:
-    for (
-        app_id, connector_id, run, run_id, job_name, user, host, reason, until, windowed, started_at,
-        outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at,
-        receipt, sent_from, sent_until, is_held,
-    ) in rows:  # fmt: skip
-        joined = joined_at is not None and _is_paused(before)
-        ours = _was_active(before) and intent_at is not None
-        own = mark_of(receipt)
-        # The pause that a run has joined was ours, and so is what its own request, if there was one, made of it.
-        marks = tuple(mark for mark in (own, Mark.of(state_of(before)) if joined else None) if mark is not None)
-        asked = intent_at is not None and (outcome in _MAYBE or detail == UNCLEAR)
-        sent = span_of(sent_from, sent_until, unclear_at, outcome)
-        span = sent if asked and (ours or joined) else None
-        if joined and own is None and (renewed := _made_in(span, after)) is not None:
-            marks = (*marks, renewed)
-        if own is not None or _is_paused(after):
-            span = None
-        yield (app_id, connector_id), Lease(
-            run, run_id, job_name, user, host, reason, until, bool(windowed), started_at,
-            joined_at or finished_at or intent_at, bool(is_held), ending_at, unclear_at,
-            ours and outcome in _MAYBE, asked and not _is_paused(after), marks, span,
-            sent if joined_at is None else None,
-        )  # fmt: skip
-
-
-_MAYBE = (Outcome.CHANGED, Outcome.UNKNOWN, None)
-
-
-def _was_active(before: str | None) -> bool:
-    state = state_of(before)
-    return state is not None and not state.paused
-
-
-def _is_paused(text: str | None) -> bool:
-    state = state_of(text)
-    return state is not None and state.paused
-
-
-def _made_in(span: Span | None, after: str | None) -> Mark | None:
-    """The mark that was read after a request, if it was made in the time of that request."""
-    mark = Mark.of(state_of(after))
-    at = epoch(mark.at) if mark is not None else None
-    return mark if span is not None and at is not None and span.begin <= at <= span.end else None
