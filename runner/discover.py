@@ -150,6 +150,8 @@ class Discovery:
         """The app's connectors, each once; raises `ApiError`."""
         seen: set[str] = set()
         async for page in self._client.connectors(app.app_id):
+            if page.unreadable:
+                self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {page.unreadable} rows without an id")
             for connector in page.connectors:
                 if connector.connector_id in seen:
                     continue

@@ -151,7 +151,7 @@ class Client:
             found = (rows.connector(row, app_id) for row in page)
             connectors = [connector for connector in found if connector is not None]
             self.sees_marks = self.sees_marks or any(connector.state.marked for connector in connectors)
-            yield rows.Connectors(connectors, more)
+            yield rows.Connectors(connectors, more, len(page) - len(connectors))
 
     async def apps(self) -> AsyncGenerator[list[rows.App], None]:
         """The tenant's apps, page by page; raises `ApiError`."""

@@ -42,13 +42,14 @@ def check_page(document: JsonObject, app_id: str | None = None) -> None:
         raise strange("the answer's nextPageToken is no text")
     if listed and not any(isinstance(row, dict) for row in listed):
         raise strange("the list holds no objects")
+    objects = [row for row in listed or () if isinstance(row, dict)]
+    if app_id is not None and objects and not any("connector" in row for row in objects):
+        raise strange("the answer is no listing of connectors")
     for row in listed or ():
         if app_id is None and _connector(row):
             raise strange("the answer is a listing of connectors, and apps were asked for")
         if app_id is not None and _connector(row).get("appId") not in (None, "", app_id):
             raise strange("the answer is about another app")
-        if app_id is not None and isinstance(row, dict) and "connector" not in row:
-            raise strange("the answer is no listing of connectors")
 
 
 def _connector(view: object) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ class Connectors(NamedTuple):
 
     connectors: list[Connector]
     more: bool  # whether another page follows
+    unreadable: int = 0  # rows that name no connector
 
 
 class McpServer(NamedTuple):
