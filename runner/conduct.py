@@ -316,7 +316,10 @@ class Conduct:
         await self._pass(feed, self._executor.repeat)
         if self._executor.put_off:
             await self._last_pass()
-        return await verifier.confirm(by_app(doubt.target for doubt in doubts))
+        self._journal.commit()
+        seqs = {doubt.target.seq for doubt in doubts}
+        record = self._context.store.run(self._run_id)
+        return await verifier.confirm(by_app(row for row in self._context.store.targets(record) if row.seq in seqs))
 
     def _note_reader(self) -> None:
         client, offset = self._client, self._client.tenant_time.offset

@@ -66,7 +66,8 @@ class Course:
     began: float = field(default_factory=now)  # loop time that goes with `started_at`
     noted_at: float = 0.0  # when a request was last noted durably, loop time
     first_sent: float | None = None  # when the first request left that may have had effect, loop time
-    last_sent: float = 0.0  # and the latest one
+    sent_from: float | None = None  # the same in the tenant's time, as it was known then: a machine may sleep meanwhile
+    sent_until: float | None = None  # and how long the latest one can live
     read: ConnectorState | None = None  # the latest read since then
     not_before: float = 0.0  # loop time until which the tenant asked to leave this target alone
 
@@ -218,8 +219,12 @@ class Executor:
         if course.first_sent is None:
             return earlier
         accepted = accepted and not course.ambiguous and earlier is None
-        end = self._time.latest(now() + APPLY_TIME if accepted else course.last_sent + self._life)
-        begin = self._time.earliest(course.first_sent)
+        end = self._time.latest(now() + APPLY_TIME) if accepted else course.sent_until
+        begin = course.sent_from
+        if begin is None:  # the first reply has told the tenant's time
+            begin = self._time.earliest(course.first_sent)
+        if end is None:
+            end = self._time.latest(now() + self._life)
         if begin is None or end is None:
             return earlier
         return Span(begin if earlier is None else min(begin, earlier.begin), end, accepted)
@@ -301,8 +306,8 @@ class Executor:
         if self._sending is not None and (why := self._sending(course.planned)) is not None:
             raise _Settled(self._result(course, Outcome.SKIPPED, why))
         if course.first_sent is None or not course.ambiguous:  # what was refused, or never sent, had no effect
-            course.first_sent = moment
-        course.last_sent = moment
+            course.first_sent, course.sent_from = moment, self._time.earliest(moment)
+        course.sent_until = self._time.latest(moment + self._life)
 
     async def _look(self, course: Course) -> None:
         """Read the connector after an unclear reply; raises `_Settled` if it is as wanted already."""
@@ -331,7 +336,10 @@ class Executor:
         span = self._span(course)
         if course.planned.before is None and (now.paused_at is None or span is None):
             return Outcome.UNKNOWN, "the reply was lost; it is in the wanted state, but since when is not known"
-        return _CREDITS[timing(now.paused_at, span, self._read_by())]
+        when = timing(now.paused_at, span, self._read_by())
+        if when is Timing.BEFORE and self._time.jumps:  # by which of its clocks?
+            when = Timing.DOUBTFUL
+        return _CREDITS[when]
 
     async def _put_off_or_settle(self, course: Course, verdict: Verdict, *, last: bool) -> Result | None:
         if not last and verdict.retryable and course.tries < self._retry.attempts and not self._stop.requested:

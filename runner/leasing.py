@@ -7,6 +7,7 @@ A pause finds its target paused already ──► ours? join: it stays paused un
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from runner.api.client import Client
 from runner.decide import Timing, timing
@@ -72,6 +73,8 @@ class Joiner:
                 raise Contended
             await self._executor.repeat(planned, alone=planned.since is None)
         except Contended:
+            with suppress(ApiError, AccessError, StoppingError):
+                planned = planned._replace(before=(await self._client.connector(planned.target)).state)
             await self._join_or_pause(planned)
 
     async def _resolved(self, planned: Planned) -> tuple[Planned, Result | None]:

@@ -56,7 +56,7 @@ def adopt(path: Path, store: Store, tenant: str) -> RunRecord:
         raise UsageError(
             f"{path}: no JSON report of a pause that c1-runner has written ({error.args[0]} is missing)"
         ) from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError) as error:
         raise UsageError(f"{path}: no JSON report of a pause that c1-runner has written ({error})") from None
     if receipts.start.tenant != tenant:
         raise UsageError(f"{path}: of a run on {receipts.start.tenant}, but the credentials lead to {tenant}")
@@ -95,7 +95,7 @@ def _receipts(document: Any, path: Path) -> Receipts:
     if len({planned.target[:2] for planned, _ in rows}) != len(rows):
         raise ValueError("it names a connector twice")
     finished_at = document["finished_at"]
-    return Receipts(start, rows, _time(finished_at) if finished_at else started_at, int(document["exit_code"] or 0))
+    return Receipts(start, rows, _time(finished_at) if finished_at else started_at, _count(document["exit_code"] or 0))
 
 
 def _row(seq: int, row: Any, run_started_at: float) -> tuple[Planned, Result]:
@@ -105,18 +105,18 @@ def _row(seq: int, row: Any, run_started_at: float) -> tuple[Planned, Result]:
     outcome, finished_at = Outcome(row["outcome"]), row["finished_at"]
     started_at = _time(row["started_at"]) if row["started_at"] else run_started_at
     ended_at = _time(finished_at) if finished_at else started_at
-    unclear = outcome is Outcome.UNKNOWN or (outcome is Outcome.CHANGED and int(row["attempts"]) > 1)
+    unclear = outcome is Outcome.UNKNOWN or (outcome is Outcome.CHANGED and _count(row["attempts"]) > 1)
     before, after = _state(row["before"]), _state(row["after"])
     # The other host's clock is taken to be right: if it was not, what has no mark is left alone.
     span = Span(started_at - CLOCKS_DISAGREE, ended_at + (REQUEST_LIFE if unclear else CLOCKS_DISAGREE), not unclear)
     result = Result(
         outcome,
         row["detail"],
-        row["http_status"],
+        None if row["http_status"] is None else _count(row["http_status"]),
         row["error"],
         row["request_id"],
-        int(row["attempts"]),
-        int(row["throttled"]),
+        _count(row["attempts"]),
+        _count(row["throttled"]),
         started_at,
         ended_at,
         after,
@@ -134,6 +134,13 @@ def _state(document: Any) -> ConnectorState | None:
     if any(not isinstance(getattr(state, field), str | None) for field in _STATE):
         raise TypeError("a connector's state is not made of texts")
     return state
+
+
+def _count(value: Any) -> int:
+    count = int(value)
+    if not 0 <= count < 2**31:
+        raise ValueError(f"{count:.3g} is no count")
+    return count
 
 
 def _time(text: Any) -> float:

@@ -16,7 +16,19 @@ from runner.api.client import Client
 from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Executor
-from runner.model import STAYS, ConnectorState, Mark, Marks, Outcome, PauseKind, Planned, Result, is_id
+from runner.model import (
+    STAYS,
+    AttemptClass,
+    ConnectorState,
+    Mark,
+    Marks,
+    Outcome,
+    PauseKind,
+    Planned,
+    Result,
+    Verdict,
+    is_id,
+)
 from runner.pauses import Moment
 from runner.policy import DANGER_TIME, LAST_LOOK, READ_LAG, RECHECK_DELAYS
 from runner.stop import Stop, now
@@ -45,7 +57,7 @@ class Undoing:
         self._leases = store.leases(undone.tenant, undone.run)
         self._wall = wall
         self._undone = undone
-        self._asked: dict[int, float] = {}  # when the lease on a target was last asked about
+        self._asked: dict[int, float] = {}  # when the lease on a target was last asked about, loop time
         self.unclear: list[Planned] = []  # a request for their pause could still be on its way
 
     def plan(self, *, left_too: bool = False) -> list[Planned]:
@@ -66,7 +78,7 @@ class Undoing:
 
     def end(self, planned: Planned) -> Ending:
         """Begin to end the pause of a target."""
-        self._asked[planned.seq] = self._wall()
+        self._asked[planned.seq] = now()
         ending = self._leases.end(planned.target, self._moment())
         if ending.left_to is None and ending.safe_in is not None and ending.safe_in + LAST_LOOK > 0:
             self.unclear.append(planned)
@@ -74,11 +86,11 @@ class Undoing:
 
     def sending(self, planned: Planned) -> str | None:
         """A request is about to leave; why it must not, if another run has come to want the target paused."""
-        now = self._wall()
-        if now - self._asked.get(planned.seq, 0.0) < _FRESH:
+        moment = now()
+        if moment - self._asked.get(planned.seq, -_FRESH) < _FRESH:
             return None
         ending = self._leases.end(planned.target, self._moment())
-        self._asked[planned.seq] = now
+        self._asked[planned.seq] = moment
         return None if ending.left_to is None else left_to(ending.left_to, contradicted=ending.contradicted)
 
     def _moment(self) -> Moment:
@@ -146,6 +158,8 @@ class Absences:
             self._client.distrust()
             async with aclosing(self._client.apps()) as pages:
                 self._apps = {app.app_id async for page in pages for app in page if not app.deleted}
+        if not self._apps:  # an empty tenant is one that this credential may not see
+            raise ApiError(Verdict(AttemptClass.AMBIGUOUS, "the tenant lists no app at all"))
         return self._apps
 
 

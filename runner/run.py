@@ -179,6 +179,8 @@ async def _until_a_signal(context: Context, work: Callable[[], Awaitable[Value]]
     failure: RunnerError | None = None
 
     async def listen(signals: Signals) -> None:
+        for _ in range(context.patience):
+            context.observer.asked_to_stop((await signals.next()).name)
         heard.append(await signals.next())
         group.cancel_scope.cancel()
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from runner.api.client import Client
 from runner.decide import Timing, receipt, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import Connector, ConnectorState, Look, OperationName, Outcome
+from runner.model import UNCLEAR, Connector, ConnectorState, Look, OperationName, Outcome
 from runner.operations import Operation
 from runner.policy import RECHECK_DELAYS
 from runner.pool import Put, work_through
@@ -120,10 +120,11 @@ class Verifier:
         if self._operation.reached(now) and self._pauses:
             self._judge_pause(target, now)
         elif self._operation.reached(now):
-            self._confirmed(target, now)
+            if not _was_refused(target):
+                self._confirmed(target, now)
         elif target.outcome is not Outcome.CHANGED:
             return  # as bad as it was
-        elif _same(target.before, now):
+        elif target.receipt is None and _same(target.before, now):
             self._doubts.append(Doubt(target, _NO_EFFECT, without_effect=True))
         else:
             self._doubts.append(Doubt(target, _UNDONE))
@@ -146,15 +147,21 @@ class Verifier:
 
     def _judge_pause(self, target: TargetRecord, now: ConnectorState) -> None:
         """It is paused: by the request that this run has made?"""
+        if _was_refused(target):
+            if timing(now.paused_at, target.span, self._read_by()) in (Timing.WITHIN, Timing.DOUBTFUL):
+                self._journal.verified(target.seq, Outcome.UNKNOWN, _REFUSED, None, forget_span=True)
+            return
         if target.receipt is not None:
             changed = None if target.receipt.is_of(now) else _SINCE
-            self._journal.verified(target.seq, Outcome.CHANGED, changed, now)
+            self._journal.verified(target.seq, Outcome.CHANGED, changed, now if changed is None else None)
             return
         match timing(now.paused_at, target.span, self._read_by()):
             case Timing.WITHIN:
                 self._in_time = self._in_time or (target.span is not None and target.span.accepted)
                 self._confirmed(target, now, _CHECKED if now.checked_by_c1 else None)
-            case Timing.BEFORE | Timing.DOUBTFUL if target.span is not None and target.span.accepted:
+            case Timing.DOUBTFUL if target.span is not None and target.span.accepted:
+                self._confirmed(target, now, _DOUBTFUL)
+            case Timing.BEFORE if target.span is not None and target.span.accepted:
                 self._early.append((target, now))
             case Timing.BEFORE if target.outcome is Outcome.CHANGED:
                 self._journal.verified(target.seq, Outcome.UNCHANGED, _BEFORE, now)
@@ -172,16 +179,24 @@ class Verifier:
         """
         early, self._early = self._early, []
         for target, now in early:
-            if self._in_time:
+            if self._in_time and not self._client.tenant_time.jumps:
                 self._journal.verified(target.seq, Outcome.UNCHANGED, _BEFORE, now)
             else:
                 self._confirmed(target, now, _DOUBTFUL)
 
 
+_REFUSED = (
+    "its requests were refused, and it is paused all the same: by somebody else, or by one whose reply was mixed up"
+)
 _SINCE = "paused; somebody else has paused it anew since, and undoing this run leaves that alone"
 _CHECKED = "paused; C1 itself has paused it since, on an anomaly, and undoing this run leaves that alone"
 _BEFORE = "somebody else paused it right before this run's request"
 _DOUBTFUL = "paused, but by its mark's time perhaps not by this run: undoing this run leaves it alone"
+
+
+def _was_refused(target: TargetRecord) -> bool:
+    """Whether every request for it was refused in clear words, as far as these were meant for it."""
+    return target.outcome is Outcome.FAILED and target.detail != UNCLEAR
 
 
 def by_app(targets: Iterable[TargetRecord]) -> list[Touched]:

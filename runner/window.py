@@ -219,7 +219,7 @@ class Window:
         if self._ended:
             names = list(self._ended.values())
             some = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
-            self._desk.say(f"resumed by somebody else before the window ended: {some}")
+            self._desk.say(f"not paused any more when the window ended, or no longer for it: {some}")
         return bool(self._ended)
 
 

@@ -34,6 +34,7 @@ class TenantTime:
         self._low = self._high = 0.0  # bounds of (tenant's epoch seconds - loop's seconds)
         self._floor = 0.0  # seconds of uncertainty that clocks which disagree leave
         self.known = False
+        self.jumps = 0  # how often the tenant's time has left ours: a sleep, or several clocks that are far apart
         self._warned = False
 
     def learn(self, sent_at: float, received_at: float, headers: Mapping[str, str]) -> None:
@@ -51,6 +52,7 @@ class TenantTime:
             self._floor = self._high - self._low
         else:  # time has jumped: the machine has slept, or the tenant's clock was set
             self._low, self._high, self._floor = low, high, 0.0
+            self.jumps += 1
         self._warn()
 
     def _narrow(self, low: float, high: float) -> None:

@@ -77,9 +77,8 @@ def undo(
         check_undoable(record, found.tenant)
         if not force and record.windowed and window_lives(store.directory, record.run_id):
             raise UsageError(
-                f"run {record.run_id} is a window whose command is under way (process {record.pid} of {record.user} on "
-                f"{record.host}), and relies on its pauses; nothing was sent. It resumes them itself when the command "
-                "ends; --force resumes them now"
+                f"run {record.run_id} is a window whose command is under way ({_process(record)}), and relies on its "
+                "pauses; nothing was sent. It resumes them itself when the command ends; --force resumes them now"
             )
         say_what_ended_abruptly(store, found.tenant, manner.state_dir, but=record)
         job = _job(record, overrides, resume_rate, manner)
@@ -112,8 +111,15 @@ def expire(
         over = due(store, tenant, time.time())
         if not over and sys.stdout.isatty() and not manner.quiet:
             click.echo(_nothing_due(store.pausing_runs(tenant)))
-        codes = []
+        codes: list[int] = []
         for record in over:
+            if record.windowed and window_lives(store.directory, record.run_id):
+                words = (
+                    f"run {record.run_id} is a window whose command is under way ({_process(record)}): it ends itself"
+                )
+                click.echo(f"c1-runner: {words}; `undo {record.run_id} --force` resumes now", err=True)
+                codes.append(ExitCode.LOCKED)
+                continue
             job = _job(record, overrides, resume_rate, manner)
             try:
                 codes.append(_undo(record, job, manner, store, sync_wait=wait_timeout if wait_for else None))
@@ -152,6 +158,10 @@ def extend(run_id: str, state_dir: Path | None, window: Window | None) -> int:
         store.extend(record, until, now)
     click.echo(f"run {record.run_id} ends {moment_text(until)}")
     return ExitCode.OK
+
+
+def _process(record: RunRecord) -> str:
+    return f"process {record.pid} of {record.user} on {record.host}"
 
 
 def gravest(codes: Sequence[int]) -> int:

@@ -232,8 +232,16 @@ class Journal:
         detail: str | None,
         after: ConnectorState | None,
         receipt: Mark | None = None,
+        *,
+        forget_span: bool = False,
     ) -> None:
-        """Record what a look after the run showed of a changed target; a `receipt` that is known stays."""
+        """Record what a look after the run showed of a changed target; a `receipt` that is known stays.
+
+        With `forget_span` no pause is taken for this run's by its time.
+        """
+        if forget_span:
+            self._add("UPDATE targets SET sent_from = NULL, sent_until = NULL WHERE run = ? AND seq = ?",
+                      (self._run, seq), None)  # fmt: skip
         self._add(_VERIFIED, (outcome, detail, state_json(after), mark_json(receipt), self._run, seq), None)
 
     def look(self, look: Look, at: float) -> None:

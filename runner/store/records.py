@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runner.model import UNCLEAR, ConnectorState, Look, Mark, Outcome, Span, Target
+from runner.model import UNCLEAR, ConnectorState, Look, Mark, Outcome, PauseKind, Span, Target
 from runner.policy import NOTED_EVERY, Timeouts
 
 # What a crash left open is said here, once, for every reader: an intent without an outcome may have been
@@ -207,7 +207,7 @@ def touched_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[l
     Those whose requests were refused are among them: a refusal does not name the connector that it is about.
     """
     refused = "outcome = 'failed' AND http_status IS NOT NULL AND intent_at IS NOT NULL"
-    where = f"AND (outcome = 'changed' OR detail = ? OR ({refused})) ORDER BY app_id, seq"
+    where = f"AND released_at IS NULL AND (outcome = 'changed' OR detail = ? OR ({refused})) ORDER BY app_id, seq"
     cursor = connection.execute(f"{_TARGETS} {where}", (_OPEN_INTENT, run.run, UNCLEAR))
     for _, rows in itertools.groupby(map(_target, cursor), key=lambda target: target.target.app_id):
         yield list(rows)
@@ -249,8 +249,9 @@ def mark_of(text: str | None) -> Mark | None:
     """A mark as the journal has written it."""
     if text is None:
         return None
-    if text.startswith("{"):  # a whole state, as an older version kept it
-        return Mark.of(state_of(text))
+    if text.startswith("{"):  # a whole state, as an older version kept it; that took no anomaly for its own
+        state = state_of(text)
+        return None if state is None or state.kind is PauseKind.ANOMALY else Mark.of(state)
     at, category, reason = json.loads(text)
     return Mark(at, Look(category, reason))
 

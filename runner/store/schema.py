@@ -84,7 +84,9 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE targets ADD COLUMN sent_from REAL;      -- between these moments of the tenant's time a request for it
     ALTER TABLE targets ADD COLUMN sent_until REAL;     -- can have taken effect; NULL: the tenant's time is not known
     UPDATE targets SET receipt = after
-        WHERE outcome = 'changed' AND json_extract(after, '$.paused_at') IS NOT NULL;
+        WHERE outcome = 'changed' AND json_extract(after, '$.paused_at') IS NOT NULL
+            AND before IS NOT NULL AND json_extract(before, '$.paused_at') IS NULL
+            AND coalesce(json_extract(before, '$.status'), '') != 'SYNC_STATUS_DISABLED';
     UPDATE targets SET sent_from = intent_at - 120, -- this machine's clock was the only one that was known
         sent_until = max(intent_at, coalesce(unclear_at, finished_at, intent_at)) + 120 WHERE intent_at IS NOT NULL;
 

@@ -137,7 +137,8 @@ async def test_two_runs_that_pause_at_the_same_time_both_hold_it(bench: OpenBenc
             async with anyio.create_task_group() as group:
                 group.start_soon(run, b, "first")
                 group.start_soon(run, other, "second")
-            assert [counts(result) for result in results.values()] == [{"changed": 1}] * 2
+            # The second one sees that the first is at it, reads again, and joins its pause.
+            assert sorted(str(counts(result)) for result in results.values()) == ["{'changed': 1}", "{'unchanged': 1}"]
             left = await end(b, results["first"])
             assert left is not None
             assert (counts(left), paused(b)) == ({"skipped": 1}, True)

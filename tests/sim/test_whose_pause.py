@@ -111,10 +111,10 @@ async def test_our_clock_may_be_set_in_the_middle_of_a_run(bench: OpenBench) -> 
 
 
 async def test_a_pause_that_somebody_makes_between_our_read_and_our_request_is_theirs(bench: OpenBench) -> None:
-    async with bench(THREE, "") as b:
+    async with bench(THREE) as b:
         asyncio.get_running_loop().call_later(3.0, b.tenant.pause_by_other, *THREE[2])
         for target in THREE:
-            b.server.script("/".join(target), ["status=429,retry_after=9"])
+            b.server.script("/".join(target), ["status=429,retry_after=20"])
         paused = await b.run(job(THREE))
         rows = b.results(paused)
         result = await undone(b, paused)
@@ -126,6 +126,96 @@ async def test_a_pause_that_somebody_makes_between_our_read_and_our_request_is_t
         ]
         assert (result.exit_code, counts(result)) == (ExitCode.OK, {"changed": 2})
         assert is_paused(b, *THREE) == [False, False, True]
+
+
+async def test_a_mark_that_is_a_few_seconds_too_old_is_nobodys_receipt_and_stays_held(bench: OpenBench) -> None:
+    async with bench(THREE) as b:
+        asyncio.get_running_loop().call_later(3.0, b.tenant.pause_by_other, *THREE[2])
+        for target in THREE:
+            b.server.script("/".join(target), ["status=429,retry_after=9"])
+        paused = await b.run(job(THREE))
+        result = await undone(b, paused)
+
+        assert (paused.exit_code, result.exit_code) == (ExitCode.OK, ExitCode.INCOMPLETE)
+        assert counts(result) == {"changed": 2, "skipped": 1}
+        assert is_paused(b, *THREE) == [False, False, True]
+        assert len(b.store.held(b.store.run(paused.run_id))) == 1
+
+
+async def test_a_machine_that_sleeps_during_a_request_forgets_nothing(bench: OpenBench) -> None:
+    """The loop's clock does not count the sleep: the tenant's is an hour further when the reply is missed."""
+    async with bench(THREE) as b:
+        slept = 0.0
+
+        def tenants() -> float:
+            return wall() + slept
+
+        def falls_asleep() -> None:
+            nonlocal slept
+            slept = 3600.0
+
+        b.tenant._clock = tenants
+        b.server.script("app2/con2", ["silence_after"])
+        asyncio.get_running_loop().call_later(10.0, falls_asleep)
+        paused = await b.run(job(THREE))
+        await asyncio.sleep(2 * DANGER_TIME)
+        result = await undone(b, paused)
+
+        assert result.exit_code == ExitCode.OK
+        assert not any(is_paused(b, *THREE))
+
+
+async def test_a_refusal_and_a_colleagues_pause_are_not_taken_for_ours(bench: OpenBench) -> None:
+    async with bench(THREE) as b:
+        b.server.script("app2/con2", ["status=400"])
+        b.server.script("app0/con0", ["ok,hold=12s"])
+        asyncio.get_running_loop().call_later(6.0, b.tenant.pause_by_other, *THREE[2])
+        paused = await b.run(job(THREE))
+        result = await undone(b, paused)
+
+        assert paused.exit_code == ExitCode.INCOMPLETE
+        assert result.exit_code == ExitCode.INCOMPLETE
+        assert is_paused(b, *THREE) == [False, False, True]
+
+
+async def test_going_on_leaves_alone_what_was_undone(bench: OpenBench) -> None:
+    async with bench(THREE) as b:
+        b.server.script("app2/con2", ["status=400"])
+        todo = job(THREE)
+        paused = await b.run(todo)
+        await undone(b, paused)
+        again = await b.proceed(paused.run_id, todo, Outcome.FAILED)
+
+        assert again.exit_code == ExitCode.OK
+        assert is_paused(b, *THREE) == [False, False, True]
+
+
+async def test_a_strangers_mark_gets_into_no_report(bench: OpenBench) -> None:
+    async with bench(THREE) as b:
+        b.server.script("app2/con2", ["status=400"])
+        todo = job(THREE)
+        paused = await b.run(todo)
+        b.tenant.resume_by_other(*THREE[0])
+        b.tenant.pause_by_other(*THREE[0])
+        await b.proceed(paused.run_id, todo, Outcome.FAILED)
+        row = b.results(paused)["app0/con0"]
+
+        assert row.after is None
+        assert "somebody else has paused it anew since" in (row.detail or "")
+
+
+async def test_an_old_read_does_not_end_anothers_hold(bench: OpenBench, tmp_path: Path) -> None:
+    """One run has read everything as active, and comes to a connector minutes later: a window has it paused by then."""
+    async with bench(THREE) as b:
+        b.server.script("app0/con0", ["status=429,retry_after=250"])
+        slow = asyncio.create_task(b.run(replace(job(THREE, limits=LimitPolicy(concurrency=1)), name="slow")))
+        await asyncio.sleep(5)
+        with Store(tmp_path / "state") as other_store:
+            other = replace(b, store=other_store)
+            window = await other.run(replace(job([THREE[2]]), name="window"), windowed=True)
+            await slow
+
+            assert len(b.store.held(b.store.run(window.run_id))) == 1
 
 
 async def test_a_colleagues_pause_is_not_that_of_a_request_that_died_long_before(

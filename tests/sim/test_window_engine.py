@@ -152,7 +152,7 @@ async def test_what_somebody_resumes_while_the_command_runs_is_named(bench: Open
         window = await hold(b, job(THREE), meanwhile=meanwhile)
 
         assert window.code == ExitCode.INCOMPLETE
-        assert [line for line in window.desk.said if "resumed by somebody else before the window ended" in line]
+        assert [line for line in window.desk.said if "not paused any more when the window ended" in line]
         assert not any(is_paused(b, *THREE))
 
 
@@ -166,7 +166,7 @@ async def test_an_undo_by_force_is_told_at_the_end_of_the_window(bench: OpenBenc
         window = await hold(b, job(THREE), meanwhile=meanwhile)
 
         assert window.code == ExitCode.INCOMPLETE
-        assert [line for line in window.desk.said if "resumed by somebody else before the window ended" in line]
+        assert [line for line in window.desk.said if "not paused any more when the window ended" in line]
 
 
 async def test_the_end_counts_while_it_pauses(bench: OpenBench, hold: Any) -> None:
