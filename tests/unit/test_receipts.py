@@ -179,3 +179,10 @@ def test_a_report_with_half_a_character_is_refused_before_anything_of_it_is_take
         with pytest.raises(UsageError, match=r"no JSON report of a pause that c1-runner has written .*surrogates"):
             receipts.adopt(path, store, TENANT)
         assert store.runs() == []
+
+
+@pytest.mark.parametrize("number", ["1e999", "9999999999999999999999999999999", "-1"])
+def test_a_number_that_is_no_count_is_refused(write: Callable[[Any], Path], tmp_path: Path, number: str) -> None:
+    text = json.dumps(document()).replace('"attempts": 1', f'"attempts": {number}')
+    with Store(tmp_path / "state") as store, pytest.raises(UsageError, match="no JSON report"):
+        receipts.adopt(write(text), store, TENANT)
