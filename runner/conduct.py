@@ -134,7 +134,7 @@ class Conduct:
             journal,
             stop,
             job.retry,
-            leave=Leave(not context.include_anomalies, context.store.looks(context.settings.tenant)),
+            leave=self._leave(),
             finished=self._finished,
             cadence=Cadence(job.limits.resume_rate) if job.operation is OperationName.RESUME and not undoing else None,
             sending=undoing.sending if undoing is not None else None,
@@ -146,6 +146,15 @@ class Conduct:
         self._abandoned = False
         self._began = context.wall() - now()  # our clock when the loop's stood at 0, as it is set now
         self._whole = True  # nothing is added to the plan any more
+        self._repeating = False  # what is worked on has had an outcome already
+
+    def _leave(self) -> Leave:
+        """What a resume leaves alone, and which reads it does not believe."""
+        store, settings = self._context.store, self._context.settings
+        looks, unbelieved = store.looks(settings.tenant), set[tuple[str, str]]()
+        if self._job.operation is OperationName.RESUME and not store.sees_marks(settings.tenant, settings.identity):
+            unbelieved = {pair for pair, hold in store.holds(settings.tenant).items() if hold.leases}
+        return Leave(not self._context.include_anomalies, looks, unbelieved)
 
     def _work_of_the_pool(self) -> Callable[[Planned], Awaitable[None]]:
         """What is done to each target: the executor's work, and around it what leases ask for."""
@@ -166,7 +175,8 @@ class Conduct:
         if job.operation is OperationName.PAUSE:
             leases = context.store.leases(context.settings.tenant, self._journal.run)
             must_know = job.window is not None or context.windowed
-            return Joiner(self._executor, leases, self._journal, *parts, must_know=must_know)
+            sees = context.store.sees_marks(context.settings.tenant, context.settings.identity)
+            return Joiner(self._executor, leases, self._journal, *parts, must_know=must_know, sees_pauses=sees)
         return self._executor
 
     def plan(self, targets: Sequence[Planned], *, recorded: bool = False) -> None:
@@ -313,9 +323,11 @@ class Conduct:
                 again = Planned(row.seq, row.target, *names, row.before, span=row.span)
                 await put(again if self._undoing is None else self._undoing.guarded(again))
 
+        self._repeating = True
         await self._pass(feed, self._executor.repeat)
         if self._executor.put_off:
             await self._last_pass()
+        self._repeating = False
         self._journal.commit()
         seqs = {doubt.target.seq for doubt in doubts}
         record = self._context.store.run(self._run_id)
@@ -326,11 +338,13 @@ class Conduct:
         self._journal.reader(self._context.settings.identity, sees_marks=client.sees_marks, offset=offset)
 
     def _finished(self, planned: Planned, result: Result) -> None:
-        self._watch.finished(result)
+        if not self._repeating:
+            self._watch.finished(result)
         if self._undoing is not None:
             self._undoing.settle(planned, result)
         self._client.turns.expect(self._watch.remaining if self._whole else None)
-        self._context.observer.finished(planned, result)
+        if not self._repeating:  # it has been counted
+            self._context.observer.finished(planned, result)
 
     async def _commit(self) -> None:
         with _storage_failure_stops(self._stop):

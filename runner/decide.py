@@ -27,6 +27,7 @@ class Leave(NamedTuple):
 
     c1s_own: bool = True  # what C1 has paused itself: on an anomaly always, for another reason what a selection found
     looks: Collection[Look] = ()  # what deliberate pauses look like here
+    unbelieved: Collection[tuple[str, str]] = ()  # held here, and this credential was never shown a pause
 
 
 LEAVE = Leave()
@@ -82,6 +83,8 @@ def decide(operation: Operation, planned: Planned, leave: Leave = LEAVE) -> Resu
     if before.deleted:
         return Result(Outcome.FAILED, "nothing can be done with it", error="the connector is deleted")
     if operation.reached(before):
+        if operation.name is OperationName.RESUME and planned.named and planned.target[:2] in leave.unbelieved:
+            return None  # it reads as active, and that proves nothing
         return Result(Outcome.UNCHANGED, operation.unchanged)
     if operation.name is OperationName.FORCE_SYNC and before.paused:
         return Result(Outcome.SKIPPED, "paused: a sync would not run; resume it first")

@@ -42,8 +42,10 @@ class Joiner:
         wall: Callable[[], float] = time.time,
         *,
         must_know: bool = False,
+        sees_pauses: bool = True,
     ) -> None:
         self._executor = executor
+        self._sees_pauses = sees_pauses  # this credential was shown one before
         self._must_know = must_know  # the state before: without it nothing could be resumed by itself
         self._leases = leases
         self._journal = journal
@@ -138,4 +140,5 @@ class Joiner:
     def _standing(self, planned: Planned, *, paused: bool) -> Standing:
         self._journal.commit()  # others must see the target that the lease is on
         moment = Moment(self._wall(), self._client.tenant_time.earliest(now()))
-        return self._leases.join(planned.target, moment, paused=paused, read=planned.before)
+        sighted = self._sees_pauses or self._client.sees_marks
+        return self._leases.join(planned.target, moment, paused=paused, read=planned.before, sighted=sighted)

@@ -125,7 +125,7 @@ def prune(state_dir: Path | None, keep: float) -> int:
     click.echo(f"{removed} run{'' if removed == 1 else 's'} removed")
     if kept:
         runs = "run is" if kept == 1 else "runs are"
-        click.echo(f"{kept} old {runs} kept: under way, keeping something paused, or uncertain")
+        click.echo(f"{kept} old {runs} kept: under way, keeping something paused, uncertain, or bound to a younger one")
     return ExitCode.OK
 
 

@@ -242,7 +242,9 @@ def _as_proven(seen: Seen, moment: Moment, *, sees_pauses: bool) -> Seen:
     state = seen.connector.state
     if state.paused or not seen.leases:
         return seen
-    return replace(seen, leases=tuple(one for one in seen.leases if not sees_pauses or not one.is_over(state, moment)))
+    return replace(
+        seen, leases=tuple(one for one in seen.leases if not one.is_over(state, moment, sighted=sees_pauses))
+    )
 
 
 def _unlisted(pair: tuple[str, str], hold: Hold, gone: Container[str]) -> Seen:
@@ -286,10 +288,12 @@ async def _nowhere(planned: Planned) -> None:
 def _row(seen: Seen) -> dict[str, Any]:
     lease, connector = seen.lease, seen.connector
     until = None if lease is None or lease.until is None else datetime.fromtimestamp(lease.until, UTC)
+    theirs = connector.state.paused and not seen.ours  # whatever a run here still wants of it
+    by = None if lease is None or theirs else f"{lease.user}@{lease.host}"
     values = (
         *(seen.app.app_id, seen.app.name, connector.connector_id, connector.name, seen.state),
-        *(connector.state.paused_at, lease and lease.run_id, lease and f"{lease.user}@{lease.host}"),
-        lease.reason if lease else connector.state.reason,
+        *(connector.state.paused_at, lease and lease.run_id, by),
+        lease.reason if lease and by else connector.state.reason,
         *(until and f"{until:%Y-%m-%dT%H:%M:%SZ}", seen.overdue(time.time())),
     )
     return dict(zip(_FIELDS, values, strict=True))
@@ -339,7 +343,8 @@ def _kind(connector: Connector) -> dict[str, str | None]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    by = f"{row['by']}, run {row['run_id']}" if row["run_id"] else ""
+    by = ", ".join(filter(None, (row["by"] or "", f"run {row['run_id']}" if row["run_id"] else "")))
+    by = by if row["by"] or not by else f"not {by}, which wanted it"
     cells = (row["app_name"], row["connector_name"], row["state"], row["paused_at"], by, row["reason"])
     kind = (row["kind"] or "not told",) if "kind" in row else ()
     return (*(shortened(cell or "", 50) for cell in cells), f"{row['app_id']}/{row['connector_id']}", *kind)

@@ -10,8 +10,8 @@ from runner.store.records import HELD, UNCLEAR_AT, mark_of, span_of, state_of
 
 LEASES = f"""
     SELECT t.app_id, t.connector_id, t.run, r.run_id, r.job_name, r.user, r.host, r.reason, r.until, r.windowed,
-        r.started_at, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at, {UNCLEAR_AT} AS unclear_at,
-        t.joined_at, t.ending_at, t.receipt, t.sent_from, t.sent_until, {HELD} AS held
+        r.started_at, r.sees_marks, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at,
+        {UNCLEAR_AT} AS unclear_at, t.joined_at, t.ending_at, t.receipt, t.sent_from, t.sent_until, {HELD} AS held
     FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
 """
 """The leases of all runs on a tenant, as `read` takes them."""
@@ -37,6 +37,7 @@ class Lease(NamedTuple):
     unseen: bool  # it has asked for a pause, and no read has shown one since
     marks: tuple[Mark, ...]
     span: Span | None  # for who knows no mark
+    sighted: bool  # its run was shown a pause: what that has read as active was so
     sent: Span | None  # when its requests can have taken effect, in the tenant's time; None for one that has joined
 
     def shown_in(self, moment: Moment) -> float:
@@ -65,14 +66,16 @@ class Lease(NamedTuple):
             return self.sent.begin < moment.tenant
         return (self.settled_at or self.started_at) <= moment.wall
 
-    def is_over(self, state: ConnectorState, moment: Moment) -> bool:
+    def is_over(self, state: ConnectorState, moment: Moment, *, sighted: bool) -> bool:
         """Whether somebody has ended its pause, if a read has shown the connector as active.
 
-        A read that only lags behind shows no sync that has begun since, and not so late.
+        A read that only lags behind shows no sync that has begun since, and not so late; and only who is `sighted`,
+        a credential that has been shown a pause, is believed to see none.
         """
         if state.paused:
             return False
-        return self.shown_in(moment) < 0 or any(state.synced_since(mark.at) for mark in self.marks)
+        late = sighted and self.shown_in(moment) < 0
+        return late or any(state.synced_since(mark.at) for mark in self.marks)
 
     def is_ending(self, now: float) -> bool:
         """Whether a resume of it may be under way."""
@@ -86,7 +89,7 @@ def in_force(leases: Sequence[Lease]) -> Iterator[Lease]:
     that the read was no late echo of the time before.
     """
     for lease in leases:
-        later = (other for other in leases if other.ours and other.run > lease.run)
+        later = (other for other in leases if other.ours and other.sighted and other.run > lease.run)
         if lease.held and not any(lease.shown_in(other.read_as_active) < 0 for other in later):
             yield lease
 
@@ -106,7 +109,7 @@ def read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease
     """The leases in rows of `LEASES`, each with its (app id, connector id)."""
     for (
         app_id, connector_id, run, run_id, job_name, user, host, reason, until, windowed, started_at,
-        outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at,
+        sees_marks, outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at,
         receipt, sent_from, sent_until, is_held,
     ) in rows:  # fmt: skip
         joined = joined_at is not None and _is_paused(before)
@@ -124,7 +127,7 @@ def read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease
         yield (app_id, connector_id), Lease(
             run, run_id, job_name, user, host, reason, until, bool(windowed), started_at,
             joined_at or finished_at or intent_at, bool(is_held), ending_at, unclear_at,
-            ours and outcome in _MAYBE, asked and not _is_paused(after), marks, span,
+            ours and outcome in _MAYBE, asked and not _is_paused(after), marks, span, bool(sees_marks or marks),
             sent if joined_at is None else None,
         )  # fmt: skip
 

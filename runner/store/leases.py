@@ -9,7 +9,7 @@ A lease is no column of its own: it follows from what the journal has on a targe
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
@@ -63,18 +63,28 @@ class Leases:
             row = self._connection.execute(asked, (self._run, planned.seq)).fetchone()
         return row is not None and bool(row[0])
 
-    def join(self, target: Target, moment: Moment, *, paused: bool, read: ConnectorState | None = None) -> Standing:
+    def join(
+        self,
+        target: Target,
+        moment: Moment,
+        *,
+        paused: bool,
+        read: ConnectorState | None = None,
+        sighted: bool = True,
+    ) -> Standing:
         """Take a lease beside those of other runs here; the target's row must be durable already.
 
         `paused` says whether their pause was read to be in force; if it was, and they have ended it, no lease is
         taken. What another run is about to end gets the lease, too: it keeps that run from sending anything more, but
-        not what it has sent already. Leases on a pause that somebody has ended, as `read` shows, are dropped.
+        not what it has sent already. Leases on a pause that somebody has ended, as `read` shows, are dropped;
+        `sighted` says whether this credential sees pauses.
         """
         now = moment.wall
         with self._transaction():
             leases = list(self._of(target))
             if read is not None and not paused:
-                leases = self._drop_overtaken(leases, target, read, moment)
+                over = [one for one in leases if one.is_over(read, moment, sighted=sighted)]
+                leases = self._drop_overtaken(leases, target, over, moment)
             ending = any(lease.is_ending(now) for lease in leases if lease.run != self._run)
             others = [lease for lease in in_force(leases) if lease.run != self._run]
             ended = not others and not ending
@@ -124,13 +134,13 @@ class Leases:
             self._update("released_at = ?, ending_at = NULL", now if gone else None, self._run, target)
 
     def _drop_overtaken(
-        self, leases: Iterable[Lease], target: Target, read: ConnectorState, moment: Moment
+        self, leases: Iterable[Lease], target: Target, over: Collection[Lease], moment: Moment
     ) -> list[Lease]:
         """Give up what the world has overtaken: a connector that reads as active is held by nobody any more."""
         kept = []
         for lease in leases:
             other = lease.held and lease.run != self._run and not lease.is_ending(moment.wall)
-            if other and lease.is_over(read, moment):
+            if other and lease in over:
                 self._update("released_at = ?", moment.wall, lease.run, target)
             else:
                 kept.append(lease)

@@ -30,7 +30,7 @@ def test_a_run_that_is_under_way_is_not_removed_however_old_it_is(shell: Shell, 
     assert (pruned.code, pruned.stderr) == (0, "")
     assert pruned.stdout.splitlines() == [
         "0 runs removed",
-        "1 old run is kept: under way, keeping something paused, or uncertain",
+        "1 old run is kept: under way, keeping something paused, uncertain, or bound to a younger one",
     ]
     assert (done.code, done.stderr) == (0, "")
     assert set(outcomes(done.document).values()) == {"changed"}

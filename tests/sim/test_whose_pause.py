@@ -12,6 +12,7 @@ from runner.model import Outcome, RunResult
 from runner.policy import DANGER_TIME, READ_LAG, LimitPolicy, RetryPolicy
 from runner.run import run
 from runner.sandbox import Behaviour
+from runner.settings import ClientCredentials
 from runner.store import RunRecord, Store
 from runner.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
@@ -362,3 +363,48 @@ async def test_a_run_that_must_resume_does_not_pause_what_it_could_not_read(benc
 
         assert counts(result) == {"failed": 1}
         assert b.posts() == []
+
+
+# A credential that may not see pauses
+
+
+def blind(b: Bench) -> Bench:
+    """The same tenant, for a role that pauses and is shown no pause."""
+    client = b.server.desk.blind
+    return replace(b, settings=replace(b.settings, credential=ClientCredentials(client.client_id, client.secret or "")))
+
+
+async def test_who_sees_no_pauses_is_told_so_when_it_pauses_and_forgets_nothing(bench: OpenBench) -> None:
+    async with bench(ONE) as seeing:
+        b = blind(seeing)
+        paused = await b.run(job(ONE))
+        undo_result = await undone(b, paused)
+
+        assert (counts(paused), counts(undo_result)) == ({"unknown": 1}, {"unknown": 1})
+        assert (paused.exit_code, undo_result.exit_code) == (ExitCode.INCOMPLETE, ExitCode.INCOMPLETE)
+        assert len(b.store.held(b.store.run(paused.run_id))) == 1
+        assert is_paused(b, *ONE) == [True]
+
+
+async def test_a_resume_by_name_is_sent_for_what_is_held_and_cannot_be_seen(bench: OpenBench) -> None:
+    async with bench(ONE) as seeing:
+        b = blind(seeing)
+        paused = await b.run(job(ONE))
+        await asyncio.sleep(2 * DANGER_TIME)
+        by_name = await b.run(replace(job(ONE, "resume"), name="by-name"))
+
+        assert (by_name.exit_code, counts(by_name)) == (ExitCode.OK, {"changed": 1})
+        assert is_paused(b, *ONE) == [False]
+        assert not b.store.held(b.store.run(paused.run_id))
+
+
+async def test_who_sees_no_pauses_ends_nobodys_hold(bench: OpenBench) -> None:
+    async with bench(ONE) as seeing:
+        b = blind(seeing)
+        first = await b.run(replace(job(ONE), name="first"))
+        await asyncio.sleep(READ_LAG + 100)
+        await b.run(replace(job(ONE), name="second"))
+
+        assert len(b.store.held(b.store.run(first.run_id))) == 1
+        [hold] = b.store.holds(b.settings.tenant).values()
+        assert len(hold.leases) == 2

@@ -89,15 +89,18 @@ async def test_active_is_not_believed_before_reads_can_show_the_pause(
 
 
 async def test_a_resume_by_name_that_read_too_early_ends_no_lease(bench: OpenBench) -> None:
-    async with bench(ONE, "", Behaviour(lag=20.0)) as b:
-        first = await b.run(named("first", verify=False))
+    targets = pairs(2, per_app=2)
+    async with bench(targets, "", Behaviour(lag=20.0)) as b:
+        b.tenant.pause_by_other(*targets[1])  # which shows that this credential sees pauses
+        await asyncio.sleep(30)
+        first = await b.run(replace(named("first", verify=False), targets=job(targets[:1]).targets))
         await asyncio.sleep(1)
-        by_name = await b.run(replace(job(ONE, "resume"), name="by-name"))
+        by_name = await b.run(replace(job(targets[:1], "resume"), name="by-name"))
         assert counts(by_name) == {"unchanged": 1}
         result = await end(b, first)
 
         assert result is not None
-        assert (counts(result), paused(b)) == ({"changed": 1}, [False])
+        assert (counts(result), paused(b, targets[0])) == ({"changed": 1}, [False])
 
 
 async def test_going_on_claims_no_pause_that_somebody_made_in_between(bench: OpenBench) -> None:

@@ -112,7 +112,7 @@ def test_old_runs_go_and_those_with_pauses_in_force_stay(state: Path) -> None:
 
     assert typed("runs", "prune", "--keep", "90d").splitlines() == [
         "1 run removed",
-        "1 old run is kept: under way, keeping something paused, or uncertain",
+        "1 old run is kept: under way, keeping something paused, uncertain, or bound to a younger one",
     ]
     with Store(state) as store:
         assert [run.run_id for run in store.runs()] == ["20200101-1"]

@@ -44,7 +44,7 @@ async def test_two_runs_that_find_only_an_outlived_lease_see_each_other(store: S
     outlived = begun(store, 1, "20260921-141319-000000")
     await paused(outlived, START)
     undone = begun(store, 1, "20260922-141319-000000", started_at=START + DAY)
-    await paused(undone, START + DAY)
+    await paused(undone, START + DAY, Mark("2026-09-22T14:13:21Z", Look(None, None)))
     of(store, undone).end(planned(0).target, Moment(START + DAY + 60))
     of(store, undone).settle(planned(0).target, Outcome.CHANGED, START + DAY + 61)
     now = START + 2 * DAY
