@@ -139,7 +139,9 @@ async def serving(connector: Connector) -> AsyncIterator[Wire]:
 
 
 async def account(connector: Connector, store: Store, operation: OperationName, **fields: Any) -> TargetRecord:
-    """Run a job over the connector; what the account says of it."""
+    """Run a job over the connector; what the account says of it. A port may come again: earlier runs are forgotten."""
+    for table in ("targets", "runs"):
+        store.connection.execute(f"DELETE FROM {table}")
     async with serving(connector) as tenant:
         job = Job(
             operation,
