@@ -116,6 +116,10 @@ class Shell:
         self._started.append(process)
         return process
 
+    def unmeasured(self) -> None:
+        """Measure no coverage of what follows: its own data would meet the disk that a test breaks."""
+        self.environment = {name: value for name, value in self.environment.items() if not name.startswith("COVERAGE")}
+
     def running(self, *arguments: str, env: Mapping[str, str] | None = None) -> Running:
         """Start the command; its output can be waited for."""
         return Running(self.start(*arguments, env=env))

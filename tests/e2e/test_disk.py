@@ -61,6 +61,7 @@ def test_a_state_directory_that_vanishes_stops_the_run_and_all_that_was_done_is_
 
 @pytest.mark.parametrize("blocks", [0, 8, 40])
 def test_a_disk_that_is_full_from_the_start_is_told_before_anything_is_sent(shell: Shell, blocks: int) -> None:
+    shell.unmeasured()
     with ContractServer(PAIRS[:3]).serving() as server:
         limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", str(COMMAND), "run", shell.job(PAIRS[:3])]
         done = shell.pipe(limited, env=server.environment())

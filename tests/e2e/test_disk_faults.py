@@ -141,6 +141,7 @@ os.stat, sqlite3.connect = watched_stat, watched_connect
 
 
 def test_a_state_directory_may_vanish_at_any_moment_of_a_run(shell: Shell) -> None:
+    shell.unmeasured()
     for look in range(1, 60):
         with ContractServer(PAIRS).serving() as server:
             env = server.environment() | {"TMPDIR": str(shell.directory)}
