@@ -261,18 +261,18 @@ class Releaser:
         await self._cadence.turn(self._stop)
         state = (await self._client.connector(planned.target)).state
         left = min(ending.shown_in, READ_LAG + DANGER_TIME) - (now() - began)
-        if not state.paused and left > 0:  # as it was before the pause, perhaps
-            state = await self._read_until(planned, left)
+        if not state.paused and left > 0 and not _resumed(state, ending.marks):
+            state = await self._read_until(planned, ending.marks, left)
         return state
 
-    async def _read_until(self, planned: Planned, seconds: float) -> ConnectorState:
-        """The state as soon as it is paused, or when a pause made long ago would be shown at the latest."""
+    async def _read_until(self, planned: Planned, marks: Marks, seconds: float) -> ConnectorState:
+        """The state as soon as it is paused, or resumed for certain, or when every read would show the pause."""
         delays, ends_at = iter(RECHECK_DELAYS), now() + seconds
         while True:
             left = ends_at - now()
             await self._stop.sleep(max(0.0, min(next(delays, _SLOW), left)))
             state = (await self._client.connector(planned.target)).state
-            if state.paused or left <= 0:
+            if state.paused or left <= 0 or _resumed(state, marks):
                 return state
 
     async def _resume(self, planned: Planned) -> None:
@@ -293,8 +293,7 @@ class Releaser:
 
     async def _believed(self, planned: Planned, state: ConnectorState) -> bool:
         """Whether a connector that shows no pause has none: silence alone does not say so."""
-        marks = planned.marks.known if planned.marks is not None else ()
-        if self._sees_pauses or self._client.sees_marks or any(state.synced_since(mark.at) for mark in marks):
+        if self._sees_pauses or self._client.sees_marks or _resumed(state, planned.marks or Marks()):
             return True
         async with self._looking:
             if not self._looked:
@@ -314,6 +313,11 @@ class Releaser:
                     left -= 1
                     if self._client.sees_marks or not left:
                         return
+
+
+def _resumed(state: ConnectorState, marks: Marks) -> bool:
+    """Whether a read that shows no pause is later than the end of ours, and not one that lags behind it."""
+    return any(state.synced_since(mark.at) for mark in marks.known)
 
 
 def left_to(lease: Lease, *, contradicted: bool) -> str:

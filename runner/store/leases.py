@@ -37,7 +37,7 @@ class Ending(NamedTuple):
     left_to: Lease | None  # another run still wants it paused: nothing
     marks: Marks  # resume it, if it is paused by one of these
     safe_in: float | None  # seconds: earlier, a request that is held up could pause it again; None: there was none
-    shown_in: float  # seconds: earlier, a read need not show the pause yet
+    shown_in: float  # seconds: earlier, a read need not show the pause, not even if another one has shown it
     contradicted: bool = False  # this run has read the target as active after that other run's pause, and paused it
 
 
@@ -124,7 +124,7 @@ class Leases:
         own = next((lease for lease in leases if lease.run == self._run), None)
         contradicted = own is not None and own.ours and bool(others) and all(_is_older(lease, own) for lease in others)
         safe_in = max((lease.safe_in(moment) for lease in leases if lease.unclear_at is not None), default=None)
-        shown_in = max((lease.shown_in(moment) for lease in leases if lease.unseen), default=0.0)
+        shown_in = max((lease.shown_in(moment) for lease in leases if lease.unseen or lease.held), default=0.0)
         return Ending(left_to, self._marks(leases), safe_in, shown_in, contradicted)
 
     def settle(self, target: Target, outcome: Outcome, now: float) -> None:

@@ -300,6 +300,33 @@ async def test_what_is_left_to_a_run_that_may_be_over_is_said(bench: OpenBench) 
         assert is_paused(b, *ONE) == [False]
 
 
+async def test_a_read_that_falls_behind_an_earlier_one_does_not_end_a_hold(bench: OpenBench) -> None:
+    """A replica that lags: the pause was verified, and a later read shows the connector as it was before."""
+    async with bench(ONE, "", Behaviour(lag=5.0)) as b:
+        paused = await b.run(job(ONE))
+        b.tenant.behaviour = replace(b.tenant.behaviour, lag=60.0)
+        undoing = asyncio.create_task(undone(b, paused))
+        await asyncio.sleep(50)
+        b.tenant.behaviour = replace(b.tenant.behaviour, lag=0.0)
+        result = await undoing
+
+        assert [row.after is not None and row.after.paused for row in b.rows(paused)] == [True]
+        assert counts(result) == {"changed": 1}
+        assert is_paused(b, *ONE) == [False]
+
+
+async def test_a_sync_that_has_begun_since_proves_a_resume_at_once(bench: OpenBench) -> None:
+    async with bench(ONE, "") as b:
+        paused = await b.run(job(ONE))
+        await asyncio.sleep(1)
+        b.tenant.resume_by_other(*ONE[0])
+        await asyncio.sleep(5)
+        began = wall()
+
+        assert counts(await undone(b, paused)) == {"unchanged": 1}
+        assert wall() - began < 1
+
+
 # Absence is proven
 
 
