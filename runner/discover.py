@@ -73,13 +73,17 @@ class Discovery:
         named = [*self._unlisted[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
         return "; ".join(named) or None
 
+    @property
+    def _unless_unlisted(self) -> str:
+        return " (but not everything could be listed)" if self._unlisted else ""
+
     def problems(self) -> list[str]:
-        """After a whole listing: names of the selection that fit more than one, or nothing."""
-        return self._census.problems()
+        """After a listing: names of the selection that fit more than one, or nothing."""
+        return [f"{problem}{self._unless_unlisted}" for problem in self._census.problems()]
 
     def unknown(self) -> list[str]:
-        """After a whole listing: names of the selection that nobody has."""
-        return self._census.unknown()
+        """After a listing: names of the selection that nobody has."""
+        return [f"{problem}{self._unless_unlisted}" for problem in self._census.unknown()]
 
     def feed(self, found: Found, *, alone: bool = False) -> Feed[Planned]:
         """A feed of what `found` makes of the tenant's connectors; `alone` if nothing is sent for them meanwhile."""
@@ -95,7 +99,7 @@ class Discovery:
             await work_through(self._list_apps, read, workers=self._concurrency, stop=self._stop, ahead=ahead)
             self.whole = not self._stop.requested
             for warning in self._census.warnings() if not self._stop.requested else ():
-                log.warning("%s", warning)
+                log.warning("%s%s", warning, self._unless_unlisted)
 
         return feed
 
@@ -127,6 +131,8 @@ class Discovery:
         async def hand_on(connector: Connector) -> Ruling:
             self.connectors += not connector.state.deleted
             judgement = self._census.connector(app.app_id, app.name, connector)
+            if judgement.ruling is Ruling.UNDECIDED and not (app.name and connector.name):
+                self._unlisted.append(f"{app.app_id}/{connector.connector_id}: {judgement}")
             planned = found(app, connector, judgement)
             if planned is not None:
                 await put(planned)

@@ -47,7 +47,7 @@ class Planner:
             Planned(seq, target, connector_name=target.name, named=True) for seq, target in enumerate(job.targets)
         ]
         self._named = frozenset(target[:2] for target in job.targets)
-        self._app_names: dict[str, str] = {}
+        self._app_names: dict[str, str | None] = {}
         self._mcp_of: dict[str, Mapping[str, McpServer] | None] = {}  # of the pairs' apps, where a rule goes by kind
 
     @property
@@ -261,7 +261,7 @@ class Planner:
         try:
             async with aclosing(self._client.apps()) as pages:
                 async for page in pages:
-                    self._app_names |= {app.app_id: app.name or "" for app in page}
+                    self._app_names |= {app.app_id: app.name for app in page}
         except ApiError as error:
             raise OutageError(f"the tenant's apps could not be listed, nothing was sent: {error}") from None
 

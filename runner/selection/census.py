@@ -96,7 +96,7 @@ class Census:
             yield f"exclude: {shown(text)} fits no app and no {connectors.noun}{near}"
         for pair, target in self._pairs.items():
             if target.app_id not in self._spared:
-                yield f"exclude: there is no connector {pair}"
+                yield f"exclude: no app lists a connector {pair}"
 
 
 class _Roll:

@@ -56,6 +56,8 @@ def _undecided(rule: Exclusion | None) -> str:
     unknown = "its name could not be read"
     if rule is None or rule.kind is not None:
         unknown = "the tenant does not tell whether it is an MCP server"
+        if rule is not None and (rule.app or rule.connector):
+            unknown = f"its name could not be read, or {unknown}"
     return unknown if rule is None else f"{unknown}, and a rule may leave it alone: {rule_text(rule)}"
 
 
@@ -124,11 +126,11 @@ class Selector:
         """What becomes of a connector that the tenant lists. A rule is named only where it makes the difference."""
         if connector.state.deleted:
             return DELETED
-        app, own = named(app_id, app_name), named(connector.connector_id, connector.name)
-        if not (self._takes_app(app) and self._takes(own, connector)):
+        own = named(connector.connector_id, connector.name)
+        if not (self._takes_app(named(app_id, app_name)) and self._takes(own, connector)):
             return NOT_SELECTED
-        protected = self._protected.for_connector(app, own, connector.kind)
-        excluded = self.excluded.for_connector(app, own, connector.kind)
+        known = _known(app_id, app_name), _known(connector.connector_id, connector.name), connector.kind
+        protected, excluded = self._protected.possibly(*known), self.excluded.possibly(*known)
         if self.kind is not None and connector.kind is None:
             return _judged(protected, excluded, otherwise=Judgement(Ruling.UNDECIDED))
         return _judged(protected, excluded)
@@ -142,13 +144,12 @@ class Selector:
     ) -> Judgement:
         """What becomes of an explicit pair, which `select` has no say in.
 
-        None stands for what is not known: the app's name ("" if it has none), the connector with its name, and its
-        kind.
+        None stands for what is not known: the app's name, the connector with its name, and its kind.
         """
         if connector is not None and connector.state.deleted:
             return DELETED
-        app = target.app_id if app_name is None else named(target.app_id, app_name)
-        own = target.connector_id if connector is None else named(target.connector_id, connector.name)
+        app = _known(target.app_id, app_name)
+        own = _known(target.connector_id, None if connector is None else connector.name)
         return _judged(self._protected.possibly(app, own, kind), self.excluded.possibly(app, own, kind))
 
     def _takes_app(self, app: Named) -> bool:
@@ -164,6 +165,12 @@ class Selector:
             and (not self.status or any(map(self.status.fit, status_words(connector.state))))
             and (not self.owners or any(self.owners.fit(named(owner, owner)) for owner in connector.owners))
         )
+
+
+def _known(identifier: str, name: str | None) -> Named | str:
+    """What rules can go by: the id alone where there is no name. A role may see names blank, so that proves nothing."""
+    own = named(identifier, name)
+    return own if own.text else identifier
 
 
 def _judged(

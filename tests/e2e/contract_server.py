@@ -39,6 +39,7 @@ class Row:
 
     paused_at: str | None = None
     syncing: bool = False
+    named: bool = True  # a role may see names blank
 
     def view(self, app_id: str, connector_id: str) -> dict[str, Any]:
         """The row as the API shows it, with a field from the future and an object that is null."""
@@ -47,7 +48,7 @@ class Row:
             "connector": {
                 "id": connector_id,
                 "appId": app_id,
-                "displayName": f"Connector {connector_id}",
+                "displayName": f"Connector {connector_id}" if self.named else "",
                 "status": status,
                 "syncDisabledAt": self.paused_at,
                 "deletedAt": None,

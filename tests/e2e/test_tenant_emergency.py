@@ -134,6 +134,19 @@ def test_an_exclusion_that_fits_nothing_is_told_and_one_that_fits_a_connector_is
     assert "'Connector con1'" not in done.stderr
 
 
+def test_what_has_no_name_to_be_seen_is_left_alone_where_an_exclusion_might_mean_it(
+    shell: Shell, server: ContractServer
+) -> None:
+    server.rows["app1", "con1"].named = False
+    done = shell.run("pause", "--all", *REASON, "--exclude", "Connector con1", "--yes", env=server.environment())
+
+    assert done.code == 5
+    assert "app1/con1" not in server.paused()
+    assert "app1/con1: its name could not be read, and a rule may leave it alone" in done.stdout + done.stderr
+    assert "'Connector con1' fits no app and no connector" in done.stderr
+    assert "(but not everything could be listed)" in done.stderr
+
+
 class Terminal:
     """The command on a terminal of its own."""
 

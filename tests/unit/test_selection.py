@@ -265,7 +265,7 @@ def test_a_rule_holds_for_an_explicit_pair(rule: Exclusion) -> None:
         (Exclusion(target=Target("2aApp", "2bElse")), None, None, Ruling.SELECTED),
         (Exclusion(app="Pay*"), None, None, Ruling.UNDECIDED),
         (Exclusion(app="Pay*"), None, OKTA, Ruling.UNDECIDED),
-        (Exclusion(app="Pay*"), "", OKTA, Ruling.SELECTED),
+        (Exclusion(app="Pay*"), "", OKTA, Ruling.UNDECIDED),  # a role may see names blank
         (Exclusion(app="Pay*"), "Payroll", None, Ruling.EXCLUDED),
         (Exclusion(connector="Okta*"), "Payroll", None, Ruling.UNDECIDED),
         (Exclusion(connector="Okta*"), None, OKTA, Ruling.EXCLUDED),
@@ -281,6 +281,17 @@ def test_a_pair_whose_name_is_not_known_is_left_alone_where_a_rule_might_fit_it(
     assert Selector(None, [rule]).for_pair(pair, app_name, connector).ruling is expected
     protected = {Ruling.EXCLUDED: Ruling.PROTECTED}.get(expected, expected)
     assert Selector(None, (), [rule]).for_pair(pair, app_name, connector).ruling is protected
+
+
+@pytest.mark.parametrize(("app_name", "name"), [("", "Okta"), (None, "Okta"), ("Identity", None), ("Identity", " ")])
+def test_a_listed_connector_without_a_name_is_left_alone_where_a_rule_by_name_might_mean_it(
+    app_name: str | None, name: str | None
+) -> None:
+    connector = OKTA._replace(name=name)
+    rule = Exclusion(app="Payroll*") if name == "Okta" else Exclusion(connector="Payroll*")
+    assert Selector(EVERYTHING, [rule]).judge("2aApp", app_name, connector).ruling is Ruling.UNDECIDED
+    assert Selector(EVERYTHING, (), [rule]).judge("2aApp", app_name, connector).ruling is Ruling.UNDECIDED
+    assert Selector(EVERYTHING, [Exclusion(target=Target("2aX", "2bX"))]).judge("2aApp", app_name, connector).selected
 
 
 def test_only_exact_names_of_the_selection_need_the_whole_listing() -> None:
@@ -379,8 +390,13 @@ def test_only_what_goes_by_kind_needs_kinds() -> None:
     [
         (None, "the tenant does not tell whether it is an MCP server"),
         (
+            Exclusion(kind=MCP),
+            "the tenant does not tell whether it is an MCP server, and a rule may leave it alone: kind mcp",
+        ),
+        (
             Exclusion(kind=MCP, app="HR"),
-            "the tenant does not tell whether it is an MCP server, and a rule may leave it alone: kind mcp of app HR",
+            "its name could not be read, or the tenant does not tell whether it is an MCP server, "
+            "and a rule may leave it alone: kind mcp of app HR",
         ),
         (Exclusion(app="HR"), "its name could not be read, and a rule may leave it alone: app HR"),
     ],

@@ -131,7 +131,7 @@ def test_an_excluded_connector_that_does_not_exist_is_worth_a_warning() -> None:
     ]
     assert census(Selection(all=True), *exclude).warnings() == [
         "exclude: no connector has the id or name 'Odl': did you mean 'Old'?",
-        "exclude: there is no connector 2aOkta/2bOdl",
+        "exclude: no app lists a connector 2aOkta/2bOdl",
     ]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from runner.model import Connector, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Census, Pattern, Ruling, Selector, compile_pattern, named
 
-LEFT_ALONE = (Ruling.EXCLUDED, Ruling.PROTECTED, Ruling.NOT_SELECTED, Ruling.DELETED)
+LEFT_ALONE = (Ruling.EXCLUDED, Ruling.PROTECTED, Ruling.NOT_SELECTED, Ruling.DELETED, Ruling.UNDECIDED)
 
 ids = st.sampled_from(["2aX", "2ax", "HR", "2bY", "okta"])
 hostile = st.text("aA.*?[]()/\\^$ \n\x1b\u202eßİé\u0301", max_size=12)
@@ -43,13 +43,25 @@ rules = st.lists(
 )
 
 
-def fits(rule: Exclusion, connector: Connector, app_name: str | None) -> bool:
-    """What a rule means, spelled out."""
+def fits(rule: Exclusion, connector: Connector, app_name: str | None) -> bool | None:
+    """What a rule means, spelled out; None where it is for a name to say that is not known."""
     if rule.target is not None:
         return rule.target[:2] == (connector.app_id, connector.connector_id)
-    app = rule.app is None or compile_pattern(rule.app).matches(named(connector.app_id, app_name))
-    own = named(connector.connector_id, connector.name)
-    return app and (rule.connector is None or compile_pattern(rule.connector).matches(own))
+    parts = (
+        part_fits(rule.app, connector.app_id, app_name),
+        part_fits(rule.connector, connector.connector_id, connector.name),
+    )
+    return False if False in parts else None if None in parts else True
+
+
+def part_fits(pattern: str | None, identifier: str, name: str | None) -> bool | None:
+    """Whether one part of a rule fits; None where nobody knows."""
+    if pattern is None:
+        return True
+    subject = named(identifier, name)
+    if not subject.text:  # a role may see names blank
+        return True if named("", pattern).text == identifier else None
+    return compile_pattern(pattern).matches(subject)
 
 
 def pattern_or_refusal(text: str) -> Pattern | ValueError:
@@ -74,10 +86,10 @@ def test_what_is_excluded_or_protected_or_deleted_is_never_selected(
     judgement = selector.judge(connector.app_id, app_name, connector)
     bare = Selector(select).judge(connector.app_id, app_name, connector)
     rules_that_count = [*exclude, *([] if include_protected else protected)]
-    out = connector.state.deleted or any(fits(rule, connector, app_name) for rule in rules_that_count)
+    out = connector.state.deleted or any(fits(rule, connector, app_name) is not False for rule in rules_that_count)
     assert judgement.selected is (bare.selected and not out)
     assert judgement.selected or judgement.ruling in LEFT_ALONE
-    assert judgement.rule is None or fits(judgement.rule, connector, app_name)
+    assert judgement.rule is None or fits(judgement.rule, connector, app_name) is not False
 
 
 @settings(deadline=None)
@@ -96,7 +108,7 @@ def test_knowing_less_never_sends_more(
     exclude: list[Exclusion], protected: list[Exclusion], connector: Connector, app_name: str | None
 ) -> None:
     selector, pair = Selector(None, exclude, protected), Target(connector.app_id, connector.connector_id)
-    known = selector.for_pair(pair, app_name or "", connector)
+    known = selector.for_pair(pair, app_name, connector)
     for less in (selector.for_pair(pair, None, connector), selector.for_pair(pair, None, None)):
         assert known.selected or connector.state.deleted or not less.selected
 
