@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import anyio
 
+_AT_HAND = 0.01
+"""Seconds that it takes at most to be given a signal that has come."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -21,6 +24,14 @@ class Signals:
             await anyio.sleep_forever()
             raise AssertionError("unreachable")
         return await anext(self._received)
+
+    async def forget(self) -> None:
+        """Drop those that have come until now, and were not taken: what they were meant for is over."""
+        if self._received is None:
+            return
+        with anyio.move_on_after(_AT_HAND):
+            while True:
+                await anext(self._received)
 
 
 @contextmanager

@@ -184,6 +184,7 @@ class Window:
 
     async def _resume(self, run_id: str, signals: Signals) -> bool:
         """Resume what the window has paused; whether nothing is left to do."""
+        await signals.forget()  # they have ended what came before, and must not count against this
         more = {"patience": 1, "lock_wait": _LOCK_WAIT, "sync_wait": self._terms.sync_wait}
         try:
             record = self._desk.store.run(run_id)

@@ -134,6 +134,19 @@ def test_a_signal_while_waiting_for_syncs_ends_the_window(shell: Shell, server: 
     assert server.posts() == PAUSES + RESUMES
 
 
+def test_signals_that_came_before_the_resume_do_not_count_against_it(shell: Shell, server: ContractServer) -> None:
+    server.rows[PAIRS[1]].syncing = True
+    running = window(shell, server, "--drain", "1h", "--", "touch", "ran")
+    running.see("waiting for the syncs of Connector con2")
+    for number in (SIGINT, SIGTERM, SIGHUP):
+        running.signal(number)
+    done = running.finish()
+
+    assert done.code in {128 + number for number in (SIGINT, SIGTERM, SIGHUP)}
+    assert not shell.path("ran").exists()
+    assert server.paused() == set()
+
+
 def test_one_signal_during_the_resume_does_not_stop_it(shell: Shell, server: ContractServer) -> None:
     server.hook = _holding(server, RESUMES[0])
     running = window(shell, server, "--quiet", "--", "true")
