@@ -1,5 +1,6 @@
 """Signals to a window, and a terminal that goes away: whatever phase they meet, what was paused is resumed."""
 
+import threading
 from collections.abc import Iterator
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
@@ -7,9 +8,9 @@ import pytest
 
 from tests.e2e.contract_messages import Hook, Request
 from tests.e2e.contract_server import ContractServer
-from tests.e2e.shell import COMMAND, Shell, outcomes
+from tests.e2e.shell import COMMAND, PATIENCE, Shell, outcomes
 from tests.e2e.terminal import INTERRUPT, SUSPEND, Terminal
-from tests.e2e.windows import NAMES, PAIRS, PAUSES, QUICK, next_command, until_told, window
+from tests.e2e.windows import NAMES, PAIRS, PAUSES, QUICK, let_go, next_command, until_told, window
 
 RESUMES = [f"{name}/resume" for name in reversed(NAMES)]
 
@@ -183,6 +184,42 @@ def test_who_insists_during_the_resume_leaves_the_rest_paused_and_is_told_how_to
     assert (done.code, left) == (4, set(NAMES[:2]))
     assert (again.code, server.paused()) == (0, set())
     assert sorted(server.posts()) == sorted(PAUSES + RESUMES)  # each once
+
+
+@pytest.mark.parametrize("insisting", [False, True])
+def test_a_signal_while_the_resume_waits_for_another_run_of_the_job_is_noted_and_a_second_one_ends_it(
+    shell: Shell, server: ContractServer, insisting: bool
+) -> None:
+    reading, gate = threading.Event(), threading.Event()
+
+    def hook(request: Request) -> None:
+        if request.method == "GET":
+            reading.set()
+            gate.wait(PATIENCE)
+
+    running = window(shell, server, "-v", "--", *until_told())
+    running.see("at work", "stdout")
+    server.hook = hook
+    other = shell.write("other.yaml", f"version: 1\nname: job\noperation: force_sync\nconnectors: [{NAMES[0]}]\n")
+    holder = shell.running("run", other, env=server.environment())
+    assert reading.wait(PATIENCE)
+    let_go(shell)
+    running.see("waiting for the lock")
+    running.signal(SIGTERM)
+    running.see("SIGTERM received: what was paused is still being resumed; again to leave it as it is")
+    if insisting:
+        running.signal(SIGTERM)
+        done = running.finish()
+    gate.set()
+    if not insisting:
+        done = running.finish()
+    holder.finish()
+
+    assert done.code == (4 if insisting else 0)
+    assert server.paused() == (set(NAMES) if insisting else set())
+    if insisting:
+        assert shell.run(*next_command(done.stderr, "undo"), env=server.environment()).code == 0
+        assert server.paused() == set()
 
 
 def test_a_terminal_that_is_closed_ends_the_command_and_all_is_resumed(shell: Shell, server: ContractServer) -> None:
