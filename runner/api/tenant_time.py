@@ -43,6 +43,8 @@ class TenantTime:
         if date is None:
             return
         low, high = date - received_at, date + 1.0 - sent_at
+        if self.known and low <= self._low and high >= self._high:
+            return  # nothing new, as nearly every reply
         if not self.known:
             self._low, self._high, self.known = low, high, True
         elif low <= self._high and high >= self._low:

@@ -16,7 +16,8 @@ somebody else acts never during a run, not within the time that reads lag behind
 the danger time of a pause whose mark was never read, since its time is then all that it is known by. A request of
 ours that was held up comes later than any request is known to live, or renews the mark which was read; so does one
 that reads misled which lag behind. Such a pause looks like somebody else's: it is left alone, and reported. The same
-is true of an unclear request where our pauses look like the system's own and none was read so far.
+is true of an unclear request where our pauses look like the system's own and none was read so far. And while no
+pause was ever shown to this credential, a connector that reads as active after an unclear request stays held.
 """
 
 import asyncio
@@ -631,11 +632,13 @@ class Play:
             held = {
                 planned.target[:2] for run in store.pausing_runs(self.settings.tenant) for planned, _ in store.held(run)
             }
+            sees = self._sees_pauses(store)
             for pair, truth in self.truth.items():
                 if pair in held or (truth.paused and not truth.foreign):
-                    assert truth.touched or self.scenario.vocabulary is Vocabulary.SYSTEM, pair
+                    not_believed = not truth.paused and not sees
+                    assert truth.touched or not_believed or self.scenario.vocabulary is Vocabulary.SYSTEM, pair
                     assert self._reported(store, pair), pair
-                assert truth.paused or pair not in held or not self._sees_pauses(store), pair
+                assert truth.paused or pair not in held or not sees, pair
 
     def _sees_pauses(self, store: Store) -> bool:
         """Whether a pause was shown to anybody; else what reads as active is not believed to be."""
