@@ -108,6 +108,34 @@ async def test_our_clock_may_be_set_in_the_middle_of_a_run(bench: OpenBench) -> 
         assert not any(is_paused(b, *THREE))
 
 
+async def test_a_pause_that_had_to_be_repeated_is_judged_by_the_time_of_the_repeat(bench: OpenBench) -> None:
+    async with bench(ONE, "latency=10s") as b:
+        b.server.script("/".join(ONE[0]), ["ok,applied=no"])
+        paused = await b.run(job(ONE))
+        [row] = b.rows(paused)
+        result = await undone(b, paused)
+
+        assert (row.outcome, b.posts().count("/".join(ONE[0]))) == (Outcome.CHANGED, 3)
+        assert row.receipt is not None
+        assert (result.exit_code, is_paused(b, *ONE)) == (ExitCode.OK, [False])
+
+
+async def test_a_mark_of_before_is_not_told_for_certain_where_gateways_have_clocks_of_their_own(
+    bench: OpenBench,
+) -> None:
+    """The reply was lost, and the next one tells a time an hour earlier: by which clock was the mark made?"""
+    async with bench(ONE, "latency=1s", Behaviour(clock=3600.0)) as b:
+        b.server.script("/".join(ONE[0]), ["drop_after"])
+        asyncio.get_running_loop().call_later(
+            2.5, setattr, b.tenant, "behaviour", replace(b.tenant.behaviour, clock=0.0)
+        )
+        paused = await b.run(job(ONE))
+        await asyncio.sleep(2 * DANGER_TIME)
+
+        assert counts(paused) == {"unknown": 1}
+        assert len(b.store.held(b.store.run(paused.run_id))) == 1
+
+
 # Somebody else
 
 
