@@ -125,9 +125,9 @@ async def test_a_mark_of_before_is_not_told_for_certain_where_gateways_have_cloc
 ) -> None:
     """The reply was lost, and the next one tells a time an hour earlier: by which clock was the mark made?"""
     async with bench(ONE, "latency=1s", Behaviour(clock=3600.0)) as b:
-        b.server.script("/".join(ONE[0]), ["drop_after"])
+        b.server.script("/".join(ONE[0]), ["drop_after,delay=5s"])
         asyncio.get_running_loop().call_later(
-            2.5, setattr, b.tenant, "behaviour", replace(b.tenant.behaviour, clock=0.0)
+            4.0, setattr, b.tenant, "behaviour", replace(b.tenant.behaviour, clock=0.0)
         )
         paused = await b.run(job(ONE))
         await asyncio.sleep(2 * DANGER_TIME)
