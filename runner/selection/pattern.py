@@ -3,18 +3,13 @@
 import fnmatch
 import re
 import unicodedata
-import warnings
 from typing import NamedTuple
 
 from runner.model import ConnectorState
-from runner.selection.effort import MOST_WAYS, tokens, ways, without_open_ends
 from runner.units import shown
 
 LONGEST_REGEX = 200
 """Characters of a regular expression."""
-
-SEARCHED = 200
-"""Characters of a name that a regular expression gets to see."""
 
 STATUS_WORDS = ("active", "running", "paused", "error", "done", "disabled")
 """What `status` can name besides C1's own values, `SYNC_STATUS_...`."""
@@ -45,7 +40,7 @@ class Pattern(NamedTuple):
     text: str
     folded: str
     glob: re.Pattern[str] | None = None  # for folded names
-    regex: re.Pattern[str] | None = None
+    regex: "Regex | None" = None
 
     @property
     def is_exact(self) -> bool:
@@ -60,7 +55,7 @@ class Pattern(NamedTuple):
         if self.text == subject.id:
             return True
         if self.regex is not None:
-            return self.regex.search(subject.text[:SEARCHED]) is not None
+            return self.regex.fits(subject.text)
         return self.folded == subject.folded or (self.glob is not None and self.glob.match(subject.folded) is not None)
 
 
@@ -68,9 +63,8 @@ def compile_pattern(text: str) -> Pattern:
     """A pattern from what was written: `/.../` is a regular expression, `*`, `?` and `[` make a glob.
 
     Names are compared without regard to case and to the space around them, ids exactly. A regular expression
-    may fit anywhere in the first 200 characters of a name. ValueError, in words that follow the name of the
-    setting, for nothing at all and for a regular expression that is unfinished, broken or too long, or that
-    can take for ever on the wrong name, as `(a+)+` and `(a|ab)*` can.
+    may fit anywhere in a name. ValueError, in words that follow the name of the setting, for nothing at all and for
+    a regular expression that is unfinished, broken or too long.
     """
     composed = _composed(text)
     if not composed:
@@ -91,7 +85,7 @@ def status_words(state: ConnectorState) -> list[Named]:
     return [Named(word, word, word) for word in words]
 
 
-def _regex(text: str) -> re.Pattern[str]:
+def _regex(text: str) -> "Regex":
     if not text.endswith("/"):
         raise ValueError(f"{shown(text)} begins like a regular expression and must end with / (case never matters)")
     body = text[1:-1]
@@ -100,38 +94,37 @@ def _regex(text: str) -> re.Pattern[str]:
     if len(body) > LONGEST_REGEX:
         raise ValueError(f"a regular expression must have at most {LONGEST_REGEX} characters, not {len(body)}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a future Python might read differently
-            compiled = re.compile(body, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
+        return Regex(body)
+    except ValueError as error:
         why = "".join(each if each.isprintable() else "?" for each in str(error))  # it may quote the text
-        raise ValueError(f"{shown(text)} is not a regular expression: {why}") from error
-    if _repeats_a_repetition(body):
-        raise ValueError(f"{shown(text)} repeats a repetition, which can take for ever: take one of the two out")
-    if ways(without_open_ends(body), SEARCHED) > MOST_WAYS:
-        raise ValueError(
-            f"{shown(text)} fits in so many ways that it can take for ever: take out some of * + ? {{}} and |, "
-            "or give alternatives that are repeated different first letters"
-        )
-    reduced = without_open_ends(body)
-    return compiled if reduced == body else re.compile(reduced, re.IGNORECASE)
+        raise ValueError(f"{shown(text)} is not a regular expression: {why}") from None
 
 
-def _repeats_a_repetition(body: str) -> bool:
-    """Whether a group that can repeat something more or less often is itself repeated."""
-    groups = [False]  # for every group that is open: whether it holds such a repetition
-    closed = False  # the same of the group that ended just before
-    for token in tokens(body):
-        if token in ("*", "+") or (token[0] == "{" and len(token) > 1):
-            if closed:
-                return True
-            groups[-1] |= token in ("*", "+") or "," in token  # {3} is always the same
-        ended = token == ")" and len(groups) > 1
-        closed = groups.pop() if ended else False
-        groups[-1] |= closed
-        if token[0] == "(" and token[-1] != ")":
-            groups.append(False)
-    return False
+class Regex:
+    """A regular expression in RE2's syntax, in any case. No name can keep it busy: RE2 takes linear time.
+
+    ValueError, in RE2's words, for what it does not understand, look-around and back-references among that.
+    """
+
+    def __init__(self, body: str) -> None:
+        import re2  # takes a while to load, and few patterns need it
+
+        options = re2.Options()
+        options.case_sensitive, options.log_errors = False, False
+        try:
+            self._compiled = re2.compile(_encodable(body), options)
+        except re2.error as error:
+            why = error.args[0]
+            raise ValueError(why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)) from None
+
+    def fits(self, name: str) -> bool:
+        """Whether it fits anywhere in a name."""
+        return self._compiled.search(_encodable(name)) is not None
+
+
+def _encodable(text: str) -> str:
+    """A text that UTF-8 can have: half a surrogate pair is no character."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _composed(text: str) -> str:

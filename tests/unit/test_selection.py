@@ -1,6 +1,5 @@
 """Patterns, and what a selection makes of apps, connectors and pairs."""
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from runner.model import Connector, ConnectorKind, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Judgement, Ruling, Selector, compile_pattern, named
-from runner.selection.effort import without_open_ends
 
 IDLE = ConnectorState(paused_at=None, status="SYNC_STATUS_DONE")
 PAUSED = ConnectorState(paused_at="2026-11-23T02:00:00Z", status="SYNC_STATUS_DISABLED")
@@ -45,6 +43,7 @@ def ruling(selector: Selector, connector: Connector = OKTA, app_name: str | None
         ("/[[]x/", "[x"),
         ("/^z.rich$/", "Zu\u0308rich"),
         ("/^$/", None),
+        ("/x$/", "a" * 1000 + "x"),
         ("/", "/"),
     ],
 )
@@ -62,7 +61,6 @@ def test_a_pattern_fits_an_id_or_a_name_in_any_case(pattern: str, name: str | No
         ("AWS [prod]", "AWS [test]"),
         ("/^okta$/", "Okta\nPayroll"),
         ("a.c", "abc"),
-        ("/x/", "a" * 200 + "x"),  # beyond what is searched
     ],
 )
 def test_a_pattern_does_not_fit(pattern: str, name: str | None) -> None:
@@ -75,55 +73,35 @@ def test_a_pattern_knows_whether_it_stands_for_one_name(text: str, exact: bool) 
 
 
 @pytest.mark.parametrize(
-    "body", ["(a+)+", "(a*)*$", "((ab|c+)x)*", r"(\w+\s*)+$", "(?:x{2,})+", "(a{1,9}){3}", "([^)]*){2,}", "((a+)?)+"]
-)
-def test_a_repeated_repetition_is_refused(body: str) -> None:
-    with pytest.raises(ValueError, match="repeats a repetition"):
-        compile_pattern(f"/{body}/")
-
-
-@pytest.mark.parametrize("body", ["(hr|pay)+", "([a-z]{2}-){2}", r"(a\+)+", "([+*])+", "(a+)?b+", "a+b+", r"\(a+\)+"])
-def test_a_harmless_repetition_is_fine(body: str) -> None:
-    assert not compile_pattern(f"/{body}/").is_exact
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["(x|x)*y", "(a|aa)+$", "(aa?)+$", "a?" * 30 + "a" * 30, "(a|a){40}", "(a?){50}x", "(a|)*$", ".*a.*b.*c.*d.*e"],
-)
-def test_what_could_take_for_ever_on_the_wrong_name_is_refused(body: str) -> None:
-    with pytest.raises(ValueError, match="take for ever"):
-        compile_pattern(f"/{body}/")
-
-
-@pytest.mark.parametrize(
     "body",
     [
-        *(".*okta.*prod.*eu.*", "(?:aws|gcp)+( prod)?", r"\d+\.\d+\.\d+\.\d+", "^[a-z]+-[a-z]+-[0-9]{1,3}$"),
-        *("(?i)x", "(?P<a>x)(?P=a)+", "a{,3}b", "(?=a)b*", "(?<!x)okta", "[(|*]+", "x*?", "(^|-)prod($|-)", ".*"),
+        *("(a+)+$", "(a|aa)+$", "(aa?)+$", "(x?){20}y", ".*a.*b.*c.*d.*e.*f", "^(a|b|ab)*c$", r"(\w+\s?)*!"),
+        *("^[A-Z]{2,4}-[0-9]+(-[a-z]+)*$", "(?:aws|gcp)+( prod)?", "(?P<a>x)+", "a{,3}b", "(^|-)prod($|-)", ".*"),
     ],
 )
-def test_what_people_write_is_not_taken_for_dangerous(body: str) -> None:
-    assert not compile_pattern(f"/{body}/").is_exact
+def test_no_name_can_keep_a_regular_expression_busy(body: str) -> None:
+    pattern = compile_pattern(f"/{body}/")
+    assert not pattern.is_exact
+    for letters in ("a", "ab", "x", "AB-1-a"):
+        pattern.matches(named("2aX", letters * 50_000 + "\U0001f40c"))  # backtracking would not come back
 
 
-@given(st.text("ab(){}|*+?\\[],1:.^$=<!", max_size=30))
-def test_whatever_compiles_can_be_judged(body: str) -> None:
+@given(st.text("ab(){}|*+?\\[],1:.^$=<!\ud800é", max_size=30), st.text("abé\ud800\n", max_size=30))
+def test_whatever_compiles_can_be_matched(body: str, name: str) -> None:
     try:
-        compile_pattern(f"/{body}/")
+        pattern = compile_pattern(f"/{body}/")
     except ValueError:
         return
+    pattern.matches(named("2aX", name))
 
 
-@pytest.mark.parametrize("body", ["a.*b", "a|.*b", r"\.*", "a|b.*", ".*", ".*?a"])
-@pytest.mark.parametrize("name", ["xaxb", "b", "...", "a", ""])
-def test_open_ends_are_no_part_of_what_is_searched(body: str, name: str) -> None:
-    reduced = without_open_ends(f".*{body}.*")
-
-    assert bool(re.search(reduced, name)) is bool(re.search(f".*{body}.*", name))
+@pytest.mark.parametrize("body", ["(?=x)", "(?<!x)okta", r"(a)\1", "((((a{99}){99}){99}){99})", "(?P<a>x)(?P=a)"])
+def test_what_re2_does_not_understand_is_refused_in_its_words(body: str) -> None:
+    with pytest.raises(ValueError, match=r"not a regular expression: (invalid|bad) "):
+        compile_pattern(f"/{body}/")
 
 
-@pytest.mark.parametrize("text", ["", " ", "//", "/x", "/(/", "/a{99999999999}/", "/" + "x" * 201 + "/"])
+@pytest.mark.parametrize("text", ["", " ", "//", "/x", "/(/", "/a{1001}/", "/" + "x" * 201 + "/"])
 def test_a_text_that_is_no_pattern_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         compile_pattern(text)
