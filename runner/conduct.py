@@ -21,6 +21,7 @@ from runner.execute import Course, Executor
 from runner.leasing import Joiner
 from runner.model import Job, OperationName, Outcome, Planned, Result, RunResult
 from runner.operations import OPERATIONS
+from runner.pauses import Moment
 from runner.policy import DRAIN_GRACE
 from runner.pool import Feed, Put, work_through
 from runner.release import Releaser, Undoing
@@ -145,6 +146,7 @@ class Conduct:
         self._perform = self._work_of_the_pool()
         self._abandoned = False
         self._began = context.wall() - now()  # our clock when the loop's stood at 0, as it is set now
+        self._seqs = set[int]()  # what this process works on; what an earlier one has settled is not told again
         self._whole = True  # nothing is added to the plan any more
         self._repeating = False  # what is worked on has had an outcome already
 
@@ -184,11 +186,13 @@ class Conduct:
         if not recorded:
             self._journal.plan(targets)
         self._watch.planned += len(targets)
+        self._seqs.update(planned.seq for planned in targets)
 
     def add(self, planned: Planned) -> Planned:
         """Put one more target into the plan, at its end; returns it with its place."""
         placed = planned._replace(seq=self._watch.planned)
         self._watch.planned += 1
+        self._seqs.add(placed.seq)
         self._journal.add(placed)
         self._context.observer.planned(self._watch.planned, whole=False)
         return placed
@@ -333,6 +337,12 @@ class Conduct:
         record = self._context.store.run(self._run_id)
         return await verifier.confirm(by_app(row for row in self._context.store.targets(record) if row.seq in seqs))
 
+    @property
+    def _opened(self) -> Moment:
+        """When this process has begun to ask the tenant: whatever it read was so later."""
+        opened_at = self._client.opened_at
+        return Moment(self._began + opened_at, self._client.tenant_time.earliest(opened_at))
+
     def _note_reader(self) -> None:
         client, offset = self._client, self._client.tenant_time.offset
         self._journal.reader(self._context.settings.identity, sees_marks=client.sees_marks, offset=offset)
@@ -409,7 +419,7 @@ class Conduct:
             if self._undoing is not None:
                 judged = self._undoing.judged(record)
             elif self._job.operation is OperationName.RESUME:
-                self._context.store.release_resumed(record, self._context.wall())
+                self._context.store.release_resumed(record, self._seqs, self._opened, self._context.wall())
             exit_code = _exit_code(
                 judged,
                 self._stop,

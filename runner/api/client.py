@@ -32,7 +32,7 @@ from runner.model import AttemptClass, Connector, JsonObject, Target, Verdict, i
 from runner.operations import Operation
 from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
 from runner.settings import AccessToken, Settings
-from runner.stop import Stop
+from runner.stop import Stop, now
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +88,10 @@ class Client:
         self.total = Tally()
         self._told: list[float] = []  # when each request that was told to wait goes on, on the loop's clock
         self._stack = AsyncExitStack()
+        self.opened_at = 0.0  # on the loop's clock: whatever was read, was so later
 
     async def __aenter__(self) -> Self:
+        self.opened_at = now()
         await self._stack.enter_async_context(self._transport)
         return self
 

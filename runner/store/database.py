@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from runner.errors import StorageError, UsageError
 from runner.model import Look, Outcome, Planned, Result
+from runner.pauses import Moment
 from runner.store import leases, pruning, records
 from runner.store.journal import Journal, RunStart, identity
 from runner.store.leases import Hold, Leases
@@ -123,10 +124,13 @@ class Store:
         with storage_errors(self.path):
             return leases.left(self.connection, run.run)
 
-    def release_resumed(self, run: RunRecord, now: float) -> None:
-        """After a run that resumed connectors by name: no earlier run wants these paused any more."""
+    def release_resumed(self, run: RunRecord, seqs: Collection[int], since: Moment, now: float) -> None:
+        """After a run has resumed connectors by name: no earlier run wants these paused any more.
+
+        `seqs` are those that it has worked on after `since`.
+        """
         with storage_errors(self.path):
-            leases.release_resumed(self.connection, run.run, now)
+            leases.release_resumed(self.connection, run.run, seqs, since, now)
 
     def abrupt_runs(self, tenant: str, *, holding: str | None = None) -> list[RunRecord]:
         """The runs on a tenant that ended without an account and have left something open, the newest first.

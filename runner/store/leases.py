@@ -248,30 +248,26 @@ def extend(connection: sqlite3.Connection, run: int, until: float, now: float) -
     connection.execute("UPDATE runs SET until = ? WHERE run = ?", (until, run))
 
 
-def release_resumed(connection: sqlite3.Connection, run: int, now: float) -> None:
+def release_resumed(
+    connection: sqlite3.Connection, run: int, seqs: Collection[int], since: Moment, now: float
+) -> None:
     """After a resume of named connectors: no run that had paused them before wants them paused any more.
 
-    What was read as active may be paused all the same, by a pause that reads did not show yet, or whose request
-    was held up. Such a lease stays until its run is undone.
+    `seqs` are the targets that were worked on after `since`. What was read as active may be paused all the same, by a
+    pause that reads did not show yet, or whose request was held up. Such a lease stays until its run is undone.
     """
     told = connection.execute(_TOLD, (run,))
-    resumed = {
-        (app_id, connector_id): (outcome, Moment(at, tenant)) for app_id, connector_id, outcome, at, tenant in told
-    }
-    rows = connection.execute(f"{_LEASES_ON} AND {HELD}", (run,)).fetchall()
+    resumed = {(app_id, connector_id): outcome for seq, app_id, connector_id, outcome in told if seq in seqs}
     gone = []
-    for pair, lease in read(rows):
-        outcome, at = resumed[pair]
-        clear = outcome == Outcome.CHANGED and lease.unclear_at is None
-        if (clear and lease.began_before(at)) or lease.shown_in(at) < 0:
+    for pair, lease in read(connection.execute(f"{_LEASES_ON} AND {HELD}", (run,)).fetchall()):
+        clear = resumed.get(pair) == Outcome.CHANGED and lease.unclear_at is None
+        if (clear and lease.began_before(since)) or (pair in resumed and lease.shown_in(since) < 0):
             gone.append((now, lease.run, *pair))
     connection.executemany("UPDATE targets SET released_at = ? WHERE run = ? AND app_id = ? AND connector_id = ?", gone)
 
 
 _TOLD = """
-    SELECT x.app_id, x.connector_id, x.outcome, coalesce(x.started_at, y.started_at),
-        coalesce(x.started_at, y.started_at) + y.clock_offset - y.clock_uncertainty
-    FROM targets x JOIN runs y USING (run) WHERE x.run = ? AND x.outcome IN ('changed', 'unchanged')
+    SELECT seq, app_id, connector_id, outcome FROM targets WHERE run = ? AND outcome IN ('changed', 'unchanged')
 """
 _LEASES_ON = LEASES.replace(
     "r.tenant = ?",

@@ -235,3 +235,20 @@ async def test_a_window_is_extended_although_an_undo_of_it_was_cut_off(bench: Op
 
         assert left is not None
         assert (counts(left), paused(b)) == ({"skipped": 1}, [True])
+
+
+async def test_going_on_with_a_resume_ends_no_pause_that_was_made_since_by_a_clock_that_was_set_back(
+    bench: OpenBench,
+) -> None:
+    """The earlier part of the resume has read con0 as active, at a time that this machine's clock now has ahead."""
+    async with bench(pairs(2)) as b:
+        b.server.script("app1/con1", ["status=403"])
+        b.tenant.pause_by_other(*pairs(2)[1])
+        by_name = replace(job(pairs(2), "resume"), name="by-name", retry=ONCE)
+        resumed = await b.run(by_name)
+        held = await b.run(job(ONE), wall=lambda: wall() - 600)
+        await asyncio.sleep(30)
+        again = await b.proceed(resumed.run_id, by_name, Outcome.FAILED, wall=lambda: wall() - 600)
+
+        assert counts(again) == {"changed": 1, "unchanged": 1}
+        assert len(b.store.held(b.store.run(held.run_id))) == 1
