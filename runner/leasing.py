@@ -21,12 +21,7 @@ from runner.store import Journal, Leases, Standing
 
 log = logging.getLogger(__name__)
 
-_OPEN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
-_FRESH = 5.0  # seconds until a lease is asked about again: others rely on its pause only much later
-_SLOW = 15.0  # seconds between later reads of a connector that does not show a pause
-_GONE = 404
 _UNREAD = "its state could not be read, so it could not be resumed when the window ends: not paused"
-_DELETED = "the connector does not exist any more: there is nothing to resume"
 
 
 class Joiner:
@@ -66,6 +61,7 @@ class Joiner:
         elif result.outcome is Outcome.UNCHANGED and self._ours(planned):
             await self._join_or_pause(planned)
         else:
+            self._leases.leave(planned.target)  # an earlier part of this run may have joined a pause that is over
             self._executor.settle(planned, result)
 
     async def _pause(self, planned: Planned) -> None:

@@ -248,9 +248,7 @@ def extend(connection: sqlite3.Connection, run: int, until: float, now: float) -
     connection.execute("UPDATE runs SET until = ? WHERE run = ?", (until, run))
 
 
-def release_resumed(
-    connection: sqlite3.Connection, run: int, seqs: Collection[int], since: Moment, now: float
-) -> None:
+def release_resumed(connection: sqlite3.Connection, run: int, seqs: Collection[int], since: Moment, now: float) -> None:
     """After a resume of named connectors: no run that had paused them before wants them paused any more.
 
     `seqs` are the targets that were worked on after `since`. What was read as active may be paused all the same, by a

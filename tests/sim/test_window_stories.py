@@ -252,3 +252,21 @@ async def test_going_on_with_a_resume_ends_no_pause_that_was_made_since_by_a_clo
 
         assert counts(again) == {"changed": 1, "unchanged": 1}
         assert len(b.store.held(b.store.run(held.run_id))) == 1
+
+
+async def test_what_a_cut_off_run_had_joined_and_somebody_has_paused_anew_is_not_its_own_when_it_goes_on(
+    bench: OpenBench,
+) -> None:
+    async with bench(ONE) as b:
+        first, second = await b.run(named("first")), await b.run(named("second"))
+        # The process was killed when it had joined the pause, and had not recorded the outcome yet.
+        b.store.connection.execute("UPDATE targets SET outcome = NULL, detail = NULL, finished_at = NULL WHERE run = 2")
+        await asyncio.sleep(1)
+        paused_anew_by_somebody(b, ONE[0])
+        await asyncio.sleep(2 * DANGER_TIME)
+        again = await b.proceed(second.run_id, named("second"))
+        await end(b, again)
+        await end(b, first)
+
+        assert counts(again) == {"unchanged": 1}
+        assert paused(b) == [True]
