@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from runner import policy
+from runner import policy, recorded
 from runner.conduct import Context
 from runner.errors import StorageError, UsageError
 from runner.model import ConnectorState, Job, JsonObject, Outcome, RunResult, Target, is_id
@@ -149,17 +147,15 @@ def load(path: Path) -> SavedPlan:
 
 
 def _saved(document: Any) -> SavedPlan:
-    """A plan from its JSON; raises ValueError (pydantic's error is one), LookupError or TypeError if it is none."""
+    """A plan from its JSON; raises ValueError, LookupError or TypeError if it is none."""
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}, not {SCHEMA!r}")
     if document["sha256"] != seal_of(document):
         raise ValueError("it was edited since: plan again")
     rows = [row for row in document["targets"] if Outcome(row["outcome"]) in _TO_DO]
     targets = tuple(Target(row["app_id"], row["connector_id"], row["connector_name"]) for row in rows)
-    states = TypeAdapter(dict[str, ConnectorState | None]).validate_python(
-        {str(target): row["before"] for target, row in zip(targets, rows, strict=True)}
-    )
-    asked: Job = TypeAdapter(Job).validate_python(document["job"])
+    states = {str(target): recorded.state_of(row["before"]) for target, row in zip(targets, rows, strict=True)}
+    asked = recorded.job_of(document["job"])
     wrong = [
         target for target in (*targets, *asked.targets) if not is_id(target.app_id) or not is_id(target.connector_id)
     ]

@@ -20,7 +20,7 @@ main()
 
 NETWORK = {"aiohttp", "anyio", "asyncio", "ssl", "tenacity", "yarl"}
 STATE = {"filelock", "sqlite3"}
-SELDOM = {"cryptography", "difflib", "jwt", "pydantic", "rich", "runner.report.html", "runner.sandbox", "xml"}
+SELDOM = {"cryptography", "difflib", "jwt", "re2", "rich", "runner.report.html", "runner.sandbox", "xml"}
 
 
 def loaded(folder: Path, *arguments: str, code: int) -> set[str]:

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import click
-from pydantic import TypeAdapter
 
+from runner import recorded
 from runner.cli import options, state
 from runner.cli.account import Hints, account
 from runner.cli.carry_out import carry_out, prepare
@@ -111,5 +111,4 @@ def _check_that_it_ends(
 
 def recorded_job(record: RunRecord) -> Job:
     """The job as it was recorded, without its targets: these are in the plan."""
-    job: Job = TypeAdapter(Job).validate_python(dict(record.job))
-    return replace(job, partial=False)  # to do without the rest is for this command to say
+    return replace(recorded.job_of(record.job), partial=False)  # to do without the rest is for this command to say

@@ -52,7 +52,7 @@ def run(
         raise click.UsageError("give a job file, or --plan with a saved plan")
     work: Work = engine.run
     if plan_path is not None:
-        from runner import planfile  # loads pydantic, which no other command needs
+        from runner import planfile  # no other command needs it
 
         saved = planfile.load(plan_path)
         job, work = saved.job, saved.carry_out
