@@ -22,7 +22,6 @@ from runner.cadence import Cadence
 from runner.decide import LEAVE, Leave, Timing, decide, not_ours, receipt, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
 from runner.model import (
-    UNCLEAR,
     AttemptClass,
     ConnectorState,
     Mark,
@@ -89,7 +88,7 @@ class Executor:
         leave: Leave = LEAVE,
         finished: Finished | None = None,
         cadence: Cadence | None = None,
-        sending: Callable[[Planned], str | None] | None = None,
+        sending: Callable[[Planned], Result | None] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._operation = operation
@@ -303,8 +302,8 @@ class Executor:
             first = not course.ambiguous and course.planned.span is None
             self._journal.under_way(course.planned, self._wall(), self._ahead(course), first=first)
             course.noted_at = moment
-        if self._sending is not None and (why := self._sending(course.planned)) is not None:
-            raise _Settled(self._result(course, Outcome.SKIPPED, why))
+        if self._sending is not None and (left := self._sending(course.planned)) is not None:
+            raise _Settled(self._result(course, left.outcome, left.detail)._replace(left_to=left.left_to))
         if course.first_sent is None or not course.ambiguous:  # what was refused, or never sent, had no effect
             course.first_sent, course.sent_from = moment, self._time.earliest(moment)
         course.sent_until = self._time.latest(moment + self._life)
@@ -364,7 +363,10 @@ class Executor:
                     self._stop.request(str(error), ExitCode.ACCESS)
         if course.ambiguous and (course.read is None or last.status == _ACCEPTED or not self._operation.lasting):
             return self._result(course, Outcome.UNKNOWN, "a request was sent; what came of it is not known", last)
-        return self._result(course, Outcome.FAILED, UNCLEAR if course.ambiguous else None, last)
+        if course.ambiguous:
+            detail = "a request got no clear answer, and reads showed no effect of it"
+            return self._result(course, Outcome.FAILED, detail, last)._replace(unproven=True)
+        return self._result(course, Outcome.FAILED, None, last)
 
     def _interrupted(self, course: Course, why: str) -> Result:
         """The outcome of a target whose attempts the end of the run cut short."""

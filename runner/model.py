@@ -57,14 +57,6 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not_attempted"  # the run ended before its turn
 
 
-UNCLEAR = "a request got no clear answer, and reads showed no effect of it"
-"""The detail of a failure that could still turn out to be none, should the request have been held up somewhere."""
-
-
-STAYS = "stays paused for run "
-"""How the detail of a target begins that an undo has left to another run, which still wants it paused."""
-
-
 class ConnectorKind(StrEnum):
     """What a connector is; the values are the words of the job file and of listings."""
 
@@ -207,6 +199,8 @@ class Result(NamedTuple):
     waited: float = 0.0  # seconds it was held back by the tenant's limit: for a turn, or as a 429 asked
     receipt: Mark | None = None  # the mark of the pause, if it is for certain the one that was asked for
     span: Span | None = None  # when the request can have taken effect, in the tenant's time
+    unproven: bool = False  # failed after a request without a clear answer, which could still take effect
+    left_to: str | None = None  # the id of the run that wants it paused, and that an undo has left it to
     undecided: bool = False  # left alone because it cannot be told whose pause it is: it is still held
     verdict: Verdict | None = None  # what the last reply meant, for those who watch the run
 

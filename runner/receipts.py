@@ -121,10 +121,17 @@ def _row(seq: int, row: Any, run_started_at: float) -> tuple[Planned, Result]:
         ended_at,
         after,
         ended_at if unclear else None,
+        unproven=outcome is Outcome.FAILED and _may_have_taken_effect(row),
         receipt=receipt(before, after, None) if outcome is Outcome.CHANGED and after is not None else None,
         span=span,
     )
     return Planned(seq, target, row["app_name"], row["connector_name"], before), result
+
+
+def _may_have_taken_effect(row: Any) -> bool:
+    """Whether a target that failed was sent anything which C1 has not refused: 4xx says that there was no effect."""
+    status = row["http_status"]
+    return _count(row["attempts"]) > 0 and not (status is not None and 400 <= _count(status) < 500)
 
 
 def _state(document: Any) -> ConnectorState | None:

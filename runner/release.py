@@ -17,7 +17,6 @@ from runner.cadence import Cadence
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.execute import Executor
 from runner.model import (
-    STAYS,
     AttemptClass,
     ConnectorState,
     Mark,
@@ -32,7 +31,7 @@ from runner.model import (
 from runner.pauses import Moment
 from runner.policy import DANGER_TIME, LAST_LOOK, READ_LAG, RECHECK_DELAYS
 from runner.stop import Stop, now
-from runner.store import Ending, Lease, RunRecord, Store, TargetRecord
+from runner.store import Ending, RunRecord, Store, TargetRecord
 
 _OPEN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 _FRESH = 5.0  # seconds until a lease is asked about again: others rely on its pause only much later
@@ -84,14 +83,14 @@ class Undoing:
             self.unclear.append(planned)
         return ending
 
-    def sending(self, planned: Planned) -> str | None:
-        """A request is about to leave; why it must not, if another run has come to want the target paused."""
+    def sending(self, planned: Planned) -> Result | None:
+        """A request is about to leave; its outcome instead, if another run has come to want the target paused."""
         moment = now()
         if moment - self._asked.get(planned.seq, -_FRESH) < _FRESH:
             return None
         ending = self._leases.end(planned.target, self._moment())
         self._asked[planned.seq] = moment
-        return None if ending.left_to is None else left_to(ending.left_to, contradicted=ending.contradicted)
+        return _left_to(ending)
 
     def _moment(self) -> Moment:
         return Moment(self._wall(), self.tenant_time())
@@ -115,7 +114,7 @@ class Undoing:
         for row in self._store.targets(undo):
             if row.outcome in _OPEN and not _seen_active(row):  # a sync that goes on or fails keeps nothing paused
                 self._leases.settle(row.target, row.outcome, self._wall())
-            stays += row.outcome is Outcome.SKIPPED and (row.detail or "").startswith(STAYS)
+            stays += row.outcome is Outcome.SKIPPED and row.left_to is not None
         return {**undo.counts, Outcome.SKIPPED: undo.counts[Outcome.SKIPPED] - stays}
 
 
@@ -202,9 +201,8 @@ class Releaser:
     async def __call__(self, planned: Planned) -> None:
         """Bring one target to its outcome; nothing is sent for a pause that is not ours."""
         ending = self._undoing.end(planned)
-        if ending.left_to is not None:
-            detail = left_to(ending.left_to, contradicted=ending.contradicted)
-            self._executor.settle(planned, Result(Outcome.SKIPPED, detail))
+        if (left := _left_to(ending)) is not None:
+            self._executor.settle(planned, left)
             return
         try:
             state = await self._state(planned, ending)
@@ -320,11 +318,19 @@ def _resumed(state: ConnectorState, marks: Marks) -> bool:
     return any(state.synced_since(mark.at) for mark in marks.known)
 
 
-def left_to(lease: Lease, *, contradicted: bool) -> str:
-    """Why a target is left to another run; `contradicted` if this run had read it as active after that one's pause."""
-    if contradicted:
-        return (
-            f"left paused for run {lease.run_id} (job {lease.job_name}), which had paused it earlier, although this "
-            f"run read it as active: `c1-runner undo {lease.run_id}` resumes it"
-        )
-    return f"{STAYS}{lease.run_id} (job {lease.job_name}), which still wants it so"
+def _left_to(ending: Ending) -> Result | None:
+    """The outcome of a target that another run still wants paused; None if none does.
+
+    Where this run had read it as active after the other one's pause, that run may be over: it is no good end then.
+    """
+    lease = ending.left_to
+    if lease is None:
+        return None
+    if not ending.contradicted:
+        words = f"stays paused for run {lease.run_id} (job {lease.job_name}), which still wants it so"
+        return Result(Outcome.SKIPPED, words, left_to=lease.run_id)
+    words = (
+        f"left paused for run {lease.run_id} (job {lease.job_name}), which had paused it earlier, although this "
+        f"run read it as active: `c1-runner undo {lease.run_id}` resumes it"
+    )
+    return Result(Outcome.SKIPPED, words)

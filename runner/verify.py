@@ -14,7 +14,7 @@ from typing import NamedTuple
 from runner.api.client import Client
 from runner.decide import Timing, receipt, timing
 from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import UNCLEAR, Connector, ConnectorState, Look, OperationName, Outcome
+from runner.model import Connector, ConnectorState, Look, OperationName, Outcome
 from runner.operations import Operation
 from runner.policy import RECHECK_DELAYS
 from runner.pool import Put, work_through
@@ -196,7 +196,7 @@ _DOUBTFUL = "paused, but by its mark's time perhaps not by this run: undoing thi
 
 def _was_refused(target: TargetRecord) -> bool:
     """Whether every request for it was refused in clear words, as far as these were meant for it."""
-    return target.outcome is Outcome.FAILED and target.detail != UNCLEAR
+    return target.outcome is Outcome.FAILED and not target.unproven
 
 
 def by_app(targets: Iterable[TargetRecord]) -> list[Touched]:

@@ -36,13 +36,14 @@ _INTENT_ALONE = f"{_INTENT} AND NOT {WANTED_BY_OTHERS}"
 _OUTCOME = """
     UPDATE targets SET outcome = ?, detail = ?, http_status = ?, error = ?, request_id = ?, attempts = ?,
         throttled = ?, started_at = ?, finished_at = ?, unclear_at = ?, before = ?, after = ?, app_name = ?,
-        connector_name = ?, waited = ?, receipt = ?, sent_from = coalesce(?, sent_from),
+        connector_name = ?, waited = ?, unproven = ?, left_to = ?, receipt = ?, sent_from = coalesce(?, sent_from),
         sent_until = coalesce(?, sent_until), released_at = NULL, ending_at = NULL
     WHERE run = ? AND seq = ?
 """
 _VERIFIED = """
-    UPDATE targets SET outcome = ?, detail = coalesce(?, detail), after = ?, receipt = coalesce(?, receipt)
-    WHERE run = ? AND seq = ?
+    UPDATE targets SET outcome = ?1, detail = coalesce(?2, detail), after = ?3, receipt = coalesce(?4, receipt),
+        unproven = unproven AND ?1 = 'failed'
+    WHERE run = ?5 AND seq = ?6
 """
 _UNDER_WAY = """
     UPDATE targets SET unclear_at = ?, sent_from = CASE WHEN ? THEN ? ELSE sent_from END, sent_until = ?
@@ -212,7 +213,8 @@ class Journal:
             str(result.outcome), result.detail, result.http_status, result.error, result.request_id,
             result.attempts, result.throttled, result.started_at, result.finished_at, result.unclear_at,
             state_json(planned.before), state_json(result.after), planned.app_name, planned.connector_name,
-            result.waited, mark_json(result.receipt), *_bounds(result.span), self._run, planned.seq,
+            result.waited, result.unproven, result.left_to, mark_json(result.receipt), *_bounds(result.span),
+            self._run, planned.seq,
         )  # fmt: skip
 
     def adopt(self, rows: Iterable[tuple[Planned, Result]], finished_at: float, exit_code: int) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from runner.model import UNCLEAR, ConnectorState, Look, Mark, Marks, Outcome, Span, epoch
+from runner.model import ConnectorState, Look, Mark, Marks, Outcome, Span, epoch
 from runner.pauses import Moment
 from runner.policy import DANGER_TIME, READ_LAG, REQUEST_LIFE
 from runner.store.records import HELD, UNCLEAR_AT, mark_of, span_of, state_of
 
 LEASES = f"""
     SELECT t.app_id, t.connector_id, t.run, r.run_id, r.job_name, r.user, r.host, r.reason, r.until, r.windowed,
-        r.started_at, r.sees_marks, t.outcome, t.detail, t.before, t.after, t.intent_at, t.finished_at,
+        r.started_at, r.sees_marks, t.outcome, t.unproven, t.before, t.after, t.intent_at, t.finished_at,
         {UNCLEAR_AT} AS unclear_at, t.joined_at, t.ending_at, t.receipt, t.sent_from, t.sent_until, {HELD} AS held
     FROM targets t JOIN runs r USING (run) WHERE r.tenant = ? AND r.operation = 'pause'
 """
@@ -109,7 +109,7 @@ def read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease
     """The leases in rows of `LEASES`, each with its (app id, connector id)."""
     for (
         app_id, connector_id, run, run_id, job_name, user, host, reason, until, windowed, started_at,
-        sees_marks, outcome, detail, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at,
+        sees_marks, outcome, unproven, before, after, intent_at, finished_at, unclear_at, joined_at, ending_at,
         receipt, sent_from, sent_until, is_held,
     ) in rows:  # fmt: skip
         joined = joined_at is not None and _is_paused(before)
@@ -117,7 +117,7 @@ def read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[tuple[str, str], Lease
         own = mark_of(receipt)
         # The pause that a run has joined was ours, and so is what its own request, if there was one, made of it.
         marks = tuple(mark for mark in (own, Mark.of(state_of(before)) if joined else None) if mark is not None)
-        asked = intent_at is not None and (outcome in _MAYBE or detail == UNCLEAR)
+        asked = intent_at is not None and (outcome in _MAYBE or bool(unproven))
         sent = span_of(sent_from, sent_until, unclear_at, outcome)
         span = sent if asked and (ours or joined) else None
         if joined and own is None and (renewed := _made_in(span, after)) is not None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.model import UNCLEAR
 from runner.store.locks import forget_window, idle, is_gone, window_lives
 from runner.store.records import HELD
 
@@ -20,7 +19,7 @@ _REPORTING = 3600.0
 _STAYS = f"""(coalesce(r.finished_at, r.started_at) >= :before OR EXISTS (
     SELECT 1 FROM targets t WHERE t.run = r.run AND ((r.operation = 'pause' AND {HELD})
         OR (t.released_at IS NULL AND (
-            t.outcome = 'unknown' OR t.detail = '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL))))))"""
+            t.outcome = 'unknown' OR t.unproven OR (t.outcome IS NULL AND t.intent_at IS NOT NULL))))))"""
 """Whether what is recorded keeps a run `r` from being removed: its age, a hold, or something uncertain."""
 
 _FAMILIES = f"""

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runner.model import UNCLEAR, ConnectorState, Look, Mark, Outcome, PauseKind, Span, Target
+from runner.model import ConnectorState, Look, Mark, Outcome, PauseKind, Span, Target
 from runner.policy import NOTED_EVERY, Timeouts
 
 # What a crash left open is said here, once, for every reader: an intent without an outcome may have been
@@ -20,7 +20,7 @@ _TARGETS = f"""
     SELECT seq, app_id, connector_id, app_name, connector_name, {_OUTCOME} AS outcome,
         CASE WHEN outcome IS NULL AND intent_at IS NOT NULL THEN ? ELSE detail END AS detail,
         http_status, error, request_id, attempts, throttled, coalesce(started_at, intent_at) AS started_at,
-        finished_at, before, after, waited, receipt, sent_from, sent_until, unclear_at
+        finished_at, before, after, waited, unproven, left_to, receipt, sent_from, sent_until, unclear_at
     FROM targets WHERE run = ?
 """
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}  # to ask the class takes ten times as long
@@ -88,6 +88,8 @@ class TargetRecord(NamedTuple):
     waited: float = 0.0  # seconds it was held back by the tenant's limit
     receipt: Mark | None = None  # the mark of this run's own pause
     span: Span | None = None  # when a request can have taken effect, in the tenant's time
+    unproven: bool = False  # it failed after a request without a clear answer, which could still take effect
+    left_to: str | None = None  # the id of the run that an undo has left its pause to
 
 
 class PaceSample(NamedTuple):
@@ -98,9 +100,9 @@ class PaceSample(NamedTuple):
     refused: int = 0  # requests answered with 429 since the sample before
 
 
-HELD = f"""(t.released_at IS NULL AND ((t.joined_at IS NOT NULL AND coalesce(t.outcome, 'unchanged') = 'unchanged')
+HELD = """(t.released_at IS NULL AND ((t.joined_at IS NOT NULL AND coalesce(t.outcome, 'unchanged') = 'unchanged')
     OR t.outcome IN ('changed', 'unknown')
-    OR t.detail = '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
+    OR t.unproven OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
 """Whether a pause run still wants its target `t` paused: it has paused it, or may have, or has joined another run."""
 
 WANTED_BY_OTHERS = f"""EXISTS (
@@ -207,8 +209,8 @@ def touched_by_app(connection: sqlite3.Connection, run: RunRecord) -> Iterator[l
     Those whose requests were refused are among them: a refusal does not name the connector that it is about.
     """
     refused = "outcome = 'failed' AND http_status IS NOT NULL AND intent_at IS NOT NULL"
-    where = f"AND released_at IS NULL AND (outcome = 'changed' OR detail = ? OR ({refused})) ORDER BY app_id, seq"
-    cursor = connection.execute(f"{_TARGETS} {where}", (_OPEN_INTENT, run.run, UNCLEAR))
+    where = f"AND released_at IS NULL AND (outcome = 'changed' OR unproven OR ({refused})) ORDER BY app_id, seq"
+    cursor = connection.execute(f"{_TARGETS} {where}", (_OPEN_INTENT, run.run))
     for _, rows in itertools.groupby(map(_target, cursor), key=lambda target: target.target.app_id):
         yield list(rows)
 
@@ -229,19 +231,19 @@ def open_targets(
     )
     for *row, intent_at, unclear_at, released_at in cursor:
         target = _target(row)
-        uncertain = target.outcome is Outcome.UNKNOWN or target.detail == UNCLEAR
+        uncertain = target.outcome is Outcome.UNKNOWN or target.unproven
         since = intent_at if uncertain and released_at is None else None
         yield target, None if since is None else (since, unclear_at or since)
 
 
 def _target(row: Sequence[Any]) -> TargetRecord:
     """A record of a row; the columns stand in the order of the fields."""
-    *row, receipt, sent_from, sent_until, unclear_at = row
+    *row, unproven, left_to, receipt, sent_from, sent_until, unclear_at = row
     seq, app_id, connector_id, app_name, connector_name, outcome, *reply, before, after, waited = row
     target = Target(app_id, connector_id)
     states = (state_of(before), state_of(after))
     span = span_of(sent_from, sent_until, unclear_at, outcome)
-    known = (_OUTCOMES[outcome], *reply, *states, waited, mark_of(receipt), span)
+    known = (_OUTCOMES[outcome], *reply, *states, waited, mark_of(receipt), span, bool(unproven), left_to)
     return TargetRecord._make((seq, target, app_name, connector_name, *known))
 
 

@@ -98,4 +98,12 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (tenant, category, reason)
     ) STRICT, WITHOUT ROWID;
     """,
+    # What older versions said in a sentence, and compared, is a column each.
+    """
+    ALTER TABLE targets ADD COLUMN unproven INTEGER NOT NULL DEFAULT 0; -- 1: failed, and may take effect all the same
+    ALTER TABLE targets ADD COLUMN left_to TEXT;        -- the id of the run that an undo has left its pause to
+    UPDATE targets SET unproven = 1 WHERE detail = 'a request got no clear answer, and reads showed no effect of it';
+    UPDATE targets SET left_to = substr(detail, 22, instr(substr(detail, 22), ' ') - 1)
+        WHERE outcome = 'skipped' AND detail LIKE 'stays paused for run % (job %';
+    """,
 )

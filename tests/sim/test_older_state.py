@@ -63,6 +63,16 @@ async def test_an_open_window_of_an_older_version_is_due(tmp_path: Path) -> None
         assert [record.job_name for record in due(store, "the-tenant", store.run().started_at + 3600)] == ["freeze"]
 
 
+async def test_what_an_older_version_said_in_a_sentence_has_a_column(tmp_path: Path) -> None:
+    with older_store(tmp_path / "state", "the-tenant") as store:
+        undone = {row.target.connector_id: row for row in store.targets(record_of(store, "nightly", "resume"))}
+        mixed = {row.target.connector_id: row.unproven for row in store.targets(record_of(store, "mixed"))}
+
+        assert undone["con2"].left_to == record_of(store, "freeze").run_id
+        assert {row.left_to for name, row in undone.items() if name != "con2"} == {None}
+        assert mixed == {"con5": False, "con6": False, "con7": True, "con8": False}
+
+
 CUT_OFF_UNDO = {"changed": 2, "skipped": 1}
 """con4 was resumed, con3 is now, and con2 is left to the window."""
 

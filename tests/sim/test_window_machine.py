@@ -32,7 +32,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import ExitCode, LockedError, StorageError
-from runner.model import STAYS, Job, Outcome, RunResult, Target, Window
+from runner.model import Job, Outcome, RunResult, Target, Window
 from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.run import OPEN
 from runner.sandbox import Behaviour, SandboxServer, Vocabulary, environment
@@ -575,7 +575,7 @@ class Play:
             return
         good = all(
             row.outcome in GOOD
-            or (record.undoes is not None and row.outcome is Outcome.SKIPPED and (row.detail or "").startswith(STAYS))
+            or (record.undoes is not None and row.outcome is Outcome.SKIPPED and row.left_to is not None)
             for row in rows
         )
         if not rows:  # it was cut off before it had a plan; an undo makes one, if there is still anything to undo
@@ -653,7 +653,7 @@ class Play:
             for row in store.targets(run)
             if row.target[:2] == pair
         )
-        return any(row.outcome not in GOOD and not (row.detail or "").startswith(STAYS) for row in rows)
+        return any(row.outcome not in GOOD and row.left_to is None for row in rows)
 
 
 _OPEN_AFTER = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)

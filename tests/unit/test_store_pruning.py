@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import UNCLEAR, Outcome, Result
+from runner.model import Outcome, Result
 from runner.store import Store
 from runner.store.locks import exclusive, idle, window_lock
 from tests.unit.store_support import START, TENANT, begun, planned
@@ -62,7 +62,7 @@ def test_a_young_run_stays(store: Store) -> None:
 @pytest.mark.parametrize("operation", ["pause", "resume", "force_sync"])
 @pytest.mark.parametrize(
     "result",
-    [Result(Outcome.UNKNOWN), Result(Outcome.FAILED, UNCLEAR), None],
+    [Result(Outcome.UNKNOWN), Result(Outcome.FAILED, unproven=True), None],
     ids=["unknown", "failed without a clear answer", "no outcome"],
 )
 def test_what_is_uncertain_stays(store: Store, operation: str, result: Result | None) -> None:
