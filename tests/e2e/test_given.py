@@ -166,7 +166,11 @@ def test_a_variable_in_the_path_of_a_report_in_a_job_file_is_refused_in_its_plac
         pytest.param({"XDG_CONFIG_HOME": "~/.config"}, "XDG_CONFIG_HOME: '~/.config' does not begin", id="a folder"),
     ],
 )
-@pytest.mark.parametrize("command", [["run", "job.yaml"], ["plan", "job.yaml"], ["pause", "--all", "--reason", "x"]])
+@pytest.mark.parametrize("command", [
+    ["run", "job.yaml"], ["plan", "job.yaml"], ["window", "job.yaml", "--", "true"],
+    ["pause", "--all", "--reason", "x"], ["resume", "app1/con1", "--yes"], ["sync", "app1/con1", "--yes"],
+    ["connectors"], ["status"], ["init"],
+], ids=" ".join)  # fmt: skip
 def test_a_list_of_what_is_protected_that_cannot_be_found_stops_everything(
     shell: Shell, server: ContractServer, command: list[str], env: dict[str, str | None], said: str
 ) -> None:
@@ -175,6 +179,17 @@ def test_a_list_of_what_is_protected_that_cannot_be_found_stops_everything(
 
     assert done.code == 2
     assert said in one_message(done)
+
+
+def test_a_run_is_not_gone_on_with_while_the_list_of_what_is_protected_cannot_be_found(
+    shell: Shell, server: ContractServer
+) -> None:
+    shell.run("run", shell.job([("app1", "con1")]), env=server.environment())
+    before = len(server.requests)
+    done = shell.run("continue", env=server.environment() | {"C1_RUNNER_CONFIG": "~/typo.yaml"})
+
+    assert (done.code, done.stdout, len(server.requests)) == (2, "", before)
+    assert "typo.yaml: there is no such file, and what it protects is not known" in one_message(done)
 
 
 def test_a_configuration_of_another_name_stops_everything_and_both_are_named(
