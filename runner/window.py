@@ -112,7 +112,8 @@ class Window:
                 complete = keep or await self._resume(paused.run_id, signals)
             if keep:
                 undo_it = self._desk.undo_by_hand(paused.run_id)
-                self._desk.say(f"the command failed with code {code}, and everything stays paused, as asked: {undo_it}")
+                rest = f"everything stays paused, as asked: {undo_it}" if self._held else "nothing was paused for it"
+                self._desk.say(f"the command failed with code {code}, and {rest}")
             if ran and self._ended_early():
                 complete = False
             return code if complete else ExitCode.INCOMPLETE
@@ -127,13 +128,21 @@ class Window:
         if obstacle is None and self._left(record) <= 0:
             obstacle, code = "the window is over already", ExitCode.STOPPED
         if obstacle is not None:
-            self._desk.say(f"{obstacle}: the command is not run, and what was paused is resumed")
+            rest = "what was paused is resumed" if self._holds(record) else "nothing was paused"
+            self._desk.say(f"{obstacle}: the command is not run, and {rest}")
             return code, False
         self._held = {planned.target[:2]: _name(planned) for planned, _ in self._desk.store.held(record)}
         command = Command(
             self._terms.argv, grace=self._terms.grace, left=lambda: self._left(record), told=self._desk.say
         )
         return await command.run(os.environ | self._desk.facts(record), signals), True
+
+    def _holds(self, record: RunRecord) -> bool:
+        """Whether there is anything to resume; so it is, should the store not say."""
+        try:
+            return bool(self._desk.store.holding(record).connectors)
+        except RunnerError:
+            return True
 
     def _unsound(self, record: RunRecord) -> str | None:
         """Why not all that was paused could be resumed: its mark was not read, or is not this run's for certain."""

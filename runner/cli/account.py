@@ -12,6 +12,7 @@ from typing import NamedTuple
 import click
 
 from runner import report, trace
+from runner.cli.holds import continue_text, ending_text, undo_text
 from runner.cli.logs import notice
 from runner.cli.process import undisturbed
 from runner.cli.state import to_type
@@ -19,15 +20,24 @@ from runner.cli.streams import note_loss
 from runner.errors import ExitCode, RunnerError, StorageError, UsageError
 from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
-from runner.report.words import moment_text
-from runner.store import RunRecord, Store, TargetRecord
+from runner.store import Holding, RunRecord, Store, TargetRecord
 
 _Targets = Callable[[RunRecord], Iterable[TargetRecord]]
 
 _TO_REPEAT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
-
-
 _TOUCHED = (Outcome.CHANGED, Outcome.UNKNOWN)
+
+
+class Next(NamedTuple):
+    """What there is to say after a run."""
+
+    commands: tuple[str, ...]  # worth typing
+    report: str  # the one that makes a report, for who has none
+    ending: str | None  # when its pauses end, and by which command
+
+    def hints(self, *, reported: bool) -> tuple[str, ...]:
+        """The commands to show."""
+        return self.commands if reported else (*self.commands, self.report)
 
 
 class Hints(NamedTuple):
@@ -35,24 +45,30 @@ class Hints(NamedTuple):
 
     state_dir: Path | None = None  # where it was given; the commands name it, too
     possible: bool = True  # a sandbox is gone when its run ends
-    undoable: bool = True  # inside a window, what was paused is resumed anyway
+    undoable: bool = True  # a window that is open resumes what it has paused itself
     include_anomalies: bool = False
 
-    def after(self, record: RunRecord, *, reported: bool) -> list[str]:
-        """The commands that make sense after a run."""
-        commands = []
+    def after(self, store: Store, record: RunRecord) -> Next:
+        """What makes sense after a run, by what the store has of it."""
+        commands, ending = list[str](), None
+        holding = store.holding(record) if self.possible and self.undoable else Holding()
+        if self.possible and (options := self._to_repeat(record)) is not None:
+            commands.append(continue_text(record, self.state_dir, options))
+        elif record.windowed and holding.connectors:
+            commands.append(continue_text(record, self.state_dir))  # which gives its pauses another end
+        if holding.connectors:
+            commands.append(undo_text(record, self.state_dir))
+            ending = ending_text(record, holding, self.state_dir)
+        report = self.command(f"c1-runner report {record.run_id} --report report.json")
+        return Next(tuple(commands), report, ending)
+
+    def _to_repeat(self, record: RunRecord) -> str | None:
+        """The options with which `continue` does what is left to do; None if that is nothing."""
         outcomes = [outcome for outcome in _TO_REPEAT if record.counts[outcome]]
-        if outcomes and self.possible:
-            plain = not record.counts[Outcome.FAILED]
-            only = "" if plain else f" --only {','.join(outcomes)}"
-            anomalies = " --include-anomalies" if self.include_anomalies else ""
-            ending = " --for DURATION" if record.windowed else ""  # the window's command does not run again
-            commands.append(self.command(f"c1-runner continue {record.run_id}{only}{ending}{anomalies}"))
-        if self.possible and self.undoable and _has_paused(record):
-            commands.append(self.command(f"c1-runner undo {record.run_id}"))
-        if not reported:
-            commands.append(self.command(f"c1-runner report {record.run_id} --report report.json"))
-        return commands
+        if not outcomes:
+            return None
+        only = f" --only {','.join(outcomes)}" if record.counts[Outcome.FAILED] else ""
+        return only + (" --include-anomalies" if self.include_anomalies else "")
 
     def undo_by(self, receipt: Path) -> str:
         """The command that undoes a run by its JSON report, also where the state is gone."""
@@ -61,10 +77,6 @@ class Hints(NamedTuple):
     def command(self, command: str) -> str:
         """A command as it has to be typed here."""
         return to_type(command, self.state_dir)
-
-
-def _has_paused(record: RunRecord) -> bool:
-    return record.operation == OperationName.PAUSE and bool(record.counts[Outcome.CHANGED])
 
 
 class Account(NamedTuple):
@@ -83,11 +95,12 @@ def account(
     known: Sequence[str] = result.unwritten
     try:
         record = store.run(result.run_id)
+        coming = hints.after(store, record)
         with undisturbed():
-            written = [] if result.abandoned else _write_reports(store, record, reports, hints)
-        _append_step_summary(store, record, hints)
+            written = [] if result.abandoned else _write_reports(store, record, reports, coming)
+        _append_step_summary(store, record, coming)
         if not (quiet and exit_code == ExitCode.OK):
-            _print_recap(store, record, written, hints, output_format)
+            _print_recap(store, record, written, coming, output_format)
         if len(written) < len(reports) and not result.abandoned:
             exit_code = ExitCode.STORAGE
     except (StorageError, UsageError) as error:  # UsageError: its state file is not the run's any more
@@ -166,8 +179,8 @@ def render_to_stdout(output_format: str, store: Store, record: RunRecord, comman
         report.render(output_format, record, targets, sys.stdout, extras_of(store, record, commands))
 
 
-def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], hints: Hints) -> list[Path]:
-    extras = extras_of(store, record, hints.after(record, reported=True))
+def _write_reports(store: Store, record: RunRecord, templates: Sequence[str], coming: Next) -> list[Path]:
+    extras = extras_of(store, record, coming.hints(reported=True))
     return _write_each(record, store.targets, templates, extras)
 
 
@@ -190,29 +203,27 @@ def extras_of(store: Store, record: RunRecord, commands: Sequence[str]) -> repor
     return report.Extras(tuple(commands), tuple(store.pace(record)))
 
 
-def _append_step_summary(store: Store, record: RunRecord, hints: Hints) -> None:
+def _append_step_summary(store: Store, record: RunRecord, coming: Next) -> None:
     """On a CI system that asks for a summary in Markdown, it gets one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
     try:
         with Path(path).open("a", encoding="utf-8") as out:
-            extras = extras_of(store, record, hints.after(record, reported=True))
+            extras = extras_of(store, record, coming.hints(reported=True))
             report.render("markdown", record, store.targets(record), out, extras)
     except OSError as error:
         notice(f"{plain(path)}: the summary could not be written (GITHUB_STEP_SUMMARY: {error.strerror or error})")
         note_loss()
 
 
-def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], hints: Hints, output_format: str) -> None:
-    commands = hints.after(record, reported=bool(written))
-    render_to_stdout(output_format, store, record, commands)
+def _print_recap(store: Store, record: RunRecord, written: Sequence[Path], coming: Next, output_format: str) -> None:
+    render_to_stdout(output_format, store, record, coming.hints(reported=bool(written)))
     if output_format == "text":
         for path in written:
             click.echo(f"report: {path}")
-        if hints.undoable and record.until is not None and record.counts[Outcome.CHANGED]:
-            command = hints.command("c1-runner expire")
-            click.echo(f"These pauses end {moment_text(record.until)}: `{command}` resumes them then.")
+        if coming.ending is not None:
+            click.echo(coming.ending)
 
 
 def _say_what_is_missing(known: Sequence[str]) -> None:

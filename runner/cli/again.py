@@ -10,14 +10,14 @@ from runner import recorded
 from runner.cli import options, state
 from runner.cli.account import Hints, account
 from runner.cli.carry_out import carry_out, prepare
+from runner.cli.holds import abrupt_text, continue_text, is_open, is_over, process_text, undo_text
 from runner.cli.logs import notice
 from runner.conduct import Context
-from runner.errors import LockedError, UsageError
+from runner.errors import ExitCode, LockedError, UsageError
 from runner.model import Job, OperationName, Outcome, RunResult, Window
 from runner.report.words import connectors, moment_text
 from runner.run import OPEN, end_of, proceed
 from runner.store import RunRecord, Store
-from runner.store.locks import window_lives
 
 
 @click.command("continue")
@@ -55,13 +55,17 @@ def continue_(
     wanted = outcomes or OPEN
     with Store(state.directory(manner.state_dir)) as store:
         record = store.run(run_id)
+        _check_that_it_is_closed(record, store)
         job = prepare(overrides.apply(recorded_job(record)), manner)
+        pauses = record.operation == OperationName.PAUSE
         if record.exit_code is not None and not any(record.counts[outcome] for outcome in wanted):
-            return _reported_again(record, record.exit_code, wanted, job, manner, store)
+            if window is not None and pauses and store.holding(record).connectors:
+                record = _ended_anew(record, replace(job, window=window), store)
+            return _reported_again(record, wanted, job, manner, store)
         job = replace(job, window=window or job.window)
         until = None if window is None else end_of(job, time.time(), windowed=record.windowed)
-        if record.operation == OperationName.PAUSE:
-            _check_that_it_ends(record, until, wanted, manner, store)
+        if pauses:
+            _check_that_it_ends(record, until, wanted, manner)
 
         async def work(job: Job, context: Context) -> RunResult:
             return await proceed(record, job, wanted, context, until=until)
@@ -69,40 +73,50 @@ def continue_(
         return carry_out(job, manner, work, store=store)
 
 
+def _ended_anew(record: RunRecord, job: Job, store: Store) -> RunRecord:
+    """The run with the end that the job's window says for what it has paused; nothing else is left of it to do."""
+    now = time.time()
+    until = end_of(job, now, windowed=record.windowed)
+    if until is not None:
+        store.give_end(record, until, now)
+    return store.run(record.run_id)
+
+
 def _reported_again(
-    record: RunRecord, exit_code: int, wanted: Collection[Outcome], job: Job, manner: options.Manner, store: Store
+    record: RunRecord, wanted: Collection[Outcome], job: Job, manner: options.Manner, store: Store
 ) -> int:
     """The account of a run that leaves nothing to be done, made again from the store; returns the run's own code."""
     if not manner.quiet:
         words = " or ".join(wanted)
         notice(f"run {record.run_id} has no target that is {words}: nothing to go on with, this is its account again")
-    result = RunResult(record.run_id, exit_code, record.stopped, record.counts)
-    hints = Hints(manner.state_dir, undoable=bool(store.held(record)), include_anomalies=manner.include_anomalies)
+    left = abrupt_text(record, store.holding(record), manner.state_dir) if record.windowed else None
+    if left is not None:
+        notice(left)
+    result = RunResult(record.run_id, record.exit_code or ExitCode.OK, record.stopped, record.counts)
+    hints = Hints(manner.state_dir, include_anomalies=manner.include_anomalies)
     made = account(store, result, job.reports, hints, output_format=manner.output_format, quiet=manner.quiet)
     return made.exit_code
 
 
-def _check_that_it_ends(
-    record: RunRecord, until: float | None, wanted: Collection[Outcome], manner: options.Manner, store: Store
-) -> None:
-    """Raise unless something ends what going on with a pause would pause.
-
-    `LockedError` for a window that is open: what is paused for it while it ends would be resumed by nobody.
-    """
-    if record.windowed and window_lives(store.directory, record.run_id):
+def _check_that_it_is_closed(record: RunRecord, store: Store) -> None:
+    """Raise `LockedError` for a window that is open: what is paused for it while it ends would be resumed by nobody."""
+    if is_open(store, record):
         raise LockedError(
-            f"run {record.run_id} is being worked on by another run: its window is open; wait for its end"
+            f"run {record.run_id} is being worked on by another run: its window is open ({process_text(record)}); "
+            "it resumes what it has paused when its command ends; nothing was sent"
         )
-    over = record.until is not None and record.until <= time.time()
-    if until is not None or not (record.windowed or over):
+
+
+def _check_that_it_ends(
+    record: RunRecord, until: float | None, wanted: Collection[Outcome], manner: options.Manner
+) -> None:
+    """Raise `UsageError` unless something ends what going on with a pause would pause."""
+    if until is not None or not (record.windowed or is_over(record)):
         return
     lost = "its command does not run again" if record.windowed else "its end is over"
     when = f" (it was to end {moment_text(record.until)})" if record.until is not None else ""
     left = sum(record.counts[outcome] for outcome in wanted)
-    go_on, undo = (
-        state.to_type(f"c1-runner {command}", manner.state_dir)
-        for command in (f"continue {record.run_id} --for DURATION", f"undo {record.run_id}")
-    )
+    go_on, undo = continue_text(record, manner.state_dir), undo_text(record, manner.state_dir)
     raise UsageError(
         f"run {record.run_id} would pause {connectors(left)} that nothing resumes, for {lost}{when}; "
         f"`{go_on}` gives it an end, `{undo}` takes it back; nothing was sent"

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("runner.cli.validate:validate", "Check job files without touching the tenant."),
     "continue": ("runner.cli.again:continue_", "Go on with a run that was interrupted, or repeat what failed."),
     "connectors": ("runner.cli.seeing:connectors", "List the tenant's connectors with their state."),
-    "status": ("runner.cli.seeing:status", "Say what is paused, since when, by whom and why."),
+    "status": ("runner.cli.status:status", "Say what is paused, since when, by whom and why."),
     "init": ("runner.cli.init:init", "Write a job file from the live tenant, ready to be cut down."),
     "report": ("runner.cli.history:report", "Make the report of a run again, in any format."),
     "runs": ("runner.cli.history:runs", "List the runs that the state directory knows."),

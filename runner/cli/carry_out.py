@@ -57,7 +57,7 @@ def carry_out(
 
     async def main() -> RunResult | None:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
-            with observer(manner.progress, quiet=manner.quiet, state_dir=manner.state_dir) as shown:
+            with observer(manner.progress, store, quiet=manner.quiet, state_dir=manner.state_dir) as shown:
                 return await work(job, context(settings, store, manner, shown, sync_wait=sync_wait))
 
     spare_the_collector()

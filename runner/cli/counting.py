@@ -1,41 +1,23 @@
 """What a run has come to, counted, and what it waits for, in words: the ground of every kind of progress."""
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
 from runner.api.client import Client
+from runner.cli.holds import abrupt_text
 from runner.cli.listing import words
 from runner.cli.logs import notice
 from runner.cli.speed import Speed, left_text
-from runner.cli.state import to_type
 from runner.conduct import Observer
-from runner.model import OperationName, Outcome, Planned, Result
-from runner.report.text import plain
-from runner.store import RunRecord
+from runner.model import Outcome, Planned, Result
+from runner.store import Holding, RunRecord
 
 _WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits nothing
 
 BAD = (Outcome.FAILED, Outcome.UNKNOWN)
-
-
-def abrupt_text(record: RunRecord, state_dir: Path | None = None) -> str:
-    """That an earlier run left things open, and how to go on with it."""
-    undo = to_type(f"c1-runner undo {record.run_id}", state_dir)
-    if record.finished_at is not None:
-        return (
-            f"run {record.run_id} of job {plain(record.job_name)} has paused connectors, and its window ended "
-            f"without resuming them; `{undo}` does"
-        )
-    uncertain, open_ = record.counts[Outcome.UNKNOWN], record.counts[Outcome.NOT_ATTEMPTED]
-    ending = " --for DURATION" if record.windowed else ""  # its command does not run again
-    go_on = to_type(f"c1-runner continue {record.run_id}{ending}", state_dir)
-    back = f", `{undo}` takes it back" if record.operation == OperationName.PAUSE else ""
-    return (
-        f"run {record.run_id} of job {plain(record.job_name)} ended abruptly: {uncertain} uncertain, "
-        f"{open_} not attempted; `{go_on}` finishes it{back}"
-    )
 
 
 def interrupted_text(signal_name: str, in_flight: int) -> str:
@@ -53,10 +35,13 @@ class Silent(Observer, AbstractContextManager["Silent"]):
     """Says nothing, unless somebody must know."""
 
     state_dir: Path | None = None  # where it was given: the commands worth typing name it, too
+    holding: Callable[[RunRecord], Holding]  # what a run still keeps paused; of the store that knows the runs
 
     def abrupt(self, record: RunRecord) -> None:
-        """Say that an earlier run left things open, and how to go on with it."""
-        notice(abrupt_text(record, self.state_dir))
+        """Say that an earlier run left things open, and how to go on with it; nothing if it did not."""
+        text = abrupt_text(record, self.holding(record), self.state_dir)
+        if text is not None:
+            notice(text)
 
     def asked_to_stop(self, signal_name: str) -> None:
         """Say why the signal ends nothing yet."""

@@ -1,5 +1,6 @@
 """`report` and `runs`: what the state directory knows of earlier runs."""
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from runner import report as reports_of
 from runner import units
 from runner.cli import options, state
 from runner.cli.account import Hints, extras_of, render_to_stdout
+from runner.cli.holds import is_open, process_text
 from runner.cli.table import print_table
 from runner.errors import ExitCode
 from runner.model import Outcome
@@ -37,16 +39,27 @@ def report(run_id: str | None, reports: tuple[str, ...], output_format: str, sta
     """
     with ReadOnlyStore(state.directory(state_dir)) as store:
         record = store.run(run_id)
-        over = record.tenant.startswith("127.0.0.1:")  # a sandbox is gone by now
-        hints = Hints(state_dir, possible=not over, undoable=bool(store.held(record)))
+        open_ = is_open(store, record)
+        possible = not open_ and not _is_gone(record.tenant)
+        coming = Hints(state_dir, possible=possible, undoable=possible).after(store, record)
         for template in reports:
             path = reports_of.expand(template, record)
-            extras = extras_of(store, record, hints.after(record, reported=True))
+            extras = extras_of(store, record, coming.hints(reported=True))
             reports_of.write(path, record, store.targets(record), extras)
             click.echo(f"report: {path}")
         if not reports or output_format != "text":
-            render_to_stdout(output_format, store, record, hints.after(record, reported=bool(reports)))
+            render_to_stdout(output_format, store, record, coming.hints(reported=bool(reports)))
+    if output_format == "text" and open_:
+        click.echo(f"Its window is open ({process_text(record)}): it resumes what it has paused when its command ends.")
+    elif output_format == "text" and coming.ending is not None and not reports:
+        click.echo(coming.ending)
     return ExitCode.OK
+
+
+def _is_gone(tenant: str) -> bool:
+    """Whether a tenant was a sandbox that has ended: one of this machine, to which the environment does not lead."""
+    leads_there = os.environ.get("CONDUCTORONE_SERVER_URL", "").rstrip("/").endswith(f"//{tenant}")
+    return tenant.startswith("127.0.0.1:") and not leads_there
 
 
 @click.group(invoke_without_command=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from runner.cli import options
-from runner.cli.seeing import Seen, look
+from runner.cli.seeing import look
+from runner.cli.seen import Seen
 from runner.errors import ExitCode, NothingSelectedError, UsageError
 from runner.model import OperationName, Selection
 from runner.report.text import shortened
@@ -38,8 +39,9 @@ def init(
     Example:
       c1-runner init freeze.yaml
     """
-    settings, seen = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults, partial=partial)
-    alive = [one for one in seen if not one.connector.state.deleted]
+    view = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults, partial=partial)
+    settings = view.settings
+    alive = [one for one in view.seen if not one.connector.state.deleted]
     if not alive:
         raise NothingSelectedError(f"{settings.tenant} has no connectors: nothing was written")
     text = _job_file(operation, None if sandbox else settings.tenant, alive, whole=not partial)

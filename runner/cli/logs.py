@@ -31,6 +31,7 @@ def redact(text: str) -> str:
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        """The line, and a traceback below it, without secrets."""
         return redact(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -40,6 +41,7 @@ class _Text(logging.Formatter):
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        """An object on one line, without secrets; times are RFC 3339 in UTC."""
         target = trace.target.get()
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

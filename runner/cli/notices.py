@@ -14,7 +14,7 @@ def say_what_ended_abruptly(
     `but` needs no word.
     """
     shown = Silent()
-    shown.state_dir = state_dir
+    shown.state_dir, shown.holding = state_dir, store.holding
     abrupt = [record for record in store.abrupt_runs(tenant) if but is None or record.run != but.run]
     for record in abrupt:
         shown.abrupt(record)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.api.client import Client
-from runner.cli.counting import BAD, Counting, Silent, abrupt_text, asked_to_stop_text, interrupted_text
+from runner.cli.counting import BAD, Counting, Silent, asked_to_stop_text, interrupted_text
+from runner.cli.holds import abrupt_text
 from runner.cli.logs import notice
 from runner.cli.screen import Live, say
 from runner.model import Planned, Result
 from runner.report.text import json_safe, plain, shortened
-from runner.store import RunRecord
+from runner.store import RunRecord, Store
 
 if TYPE_CHECKING:
     from runner.cli.bar import Picture
@@ -129,7 +130,10 @@ class JsonLines(Counting):
 
     def abrupt(self, record: RunRecord) -> None:
         """An earlier run left things open."""
-        self._say("abrupt", earlier=record.run_id, message=abrupt_text(record, self.state_dir))
+        holding = self.holding(record)
+        text = abrupt_text(record, holding, self.state_dir)
+        if text is not None:
+            self._say("abrupt", earlier=record.run_id, held=holding.connectors, message=text)
 
     def asked_to_stop(self, signal_name: str) -> None:
         """A signal was heard that ends nothing yet."""
@@ -192,14 +196,14 @@ class Bar(Counting):
             say(self._picture.failure(result.outcome, f"{name}{planned.target}: {why}"))
 
 
-def observer(kind: str, *, quiet: bool, state_dir: Path | None = None) -> Silent:
+def observer(kind: str, store: Store, *, quiet: bool, state_dir: Path | None = None) -> Silent:
     """The observer for `--progress`; use it as a context manager around the run.
 
-    A bar needs a terminal that can move its cursor: without one there are lines. `state_dir` is where the user has
-    the state, if that was said: the commands that are worth typing next name it, too.
+    A bar needs a terminal that can move its cursor: without one there are lines. `store` knows the earlier runs.
+    `state_dir` is where the user has the state, if that was said: the commands that are worth typing next name it, too.
     """
     shown = _observer(kind, quiet=quiet)
-    shown.state_dir = state_dir
+    shown.state_dir, shown.holding = state_dir, store.holding
     return shown
 
 

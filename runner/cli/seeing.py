@@ -1,16 +1,11 @@
-"""`connectors` and `status`: what the tenant shows, and whose doing it is."""
+"""A look at the tenant's connectors, beside what the state directory has of them; and `connectors`, which shows it."""
 
-import csv
-import json
 import logging
-import math
-import sys
 import time
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import anyio
 import click
@@ -21,68 +16,32 @@ from runner.cli import logs, options, state
 from runner.cli.listing import Listing
 from runner.cli.mcp_text import mcp_lines
 from runner.cli.notices import say_what_ended_abruptly
-from runner.cli.plan_text import credential_lines
-from runner.cli.table import print_table
+from runner.cli.seen import FORMATS, Seen, Source, print_seen
 from runner.cli.tenant import connected
-from runner.discover import Discovery
+from runner.discover import Discovery, Told
 from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
+from runner.jobfile import load_config
 from runner.kinds import McpServers
-from runner.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, PauseKind, Planned, Selection
+from runner.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, Planned, Selection
 from runner.pauses import Moment
-from runner.report.document import state_word
-from runner.report.text import json_safe, plain, shortened
-from runner.report.words import moment_text
 from runner.selection import Judgement, Selector
 from runner.settings import Settings
 from runner.stop import Stop, now
-from runner.store import Hold, Lease, ReadOnlyStore
+from runner.store import Hold, Lease, ReadOnlyStore, Store
 from runner.units import shown
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One connector of the tenant, and whose wish it is that it is paused, if a run of ours has paused it."""
+class View(NamedTuple):
+    """What a look at the tenant has shown."""
 
-    app: App
-    connector: Connector
-    ours: bool = False  # paused, by a pause that a run known here has made
-    leases: tuple[Lease, ...] = ()  # of the runs that still want it so
-    listed: bool = True  # False: only our own records name it
-
-    @property
-    def lease(self) -> Lease | None:
-        """The lease that lasts longest."""
-        return max(self.leases, key=lambda lease: math.inf if lease.until is None else lease.until, default=None)
-
-    def overdue(self, now: float) -> bool:
-        """Whether it ought to have been resumed by now."""
-        lease = self.lease
-        return lease is not None and lease.until is not None and lease.until <= now
-
-    @property
-    def state(self) -> str:
-        """One word for the state, and whose doing a pause is."""
-        now = self.connector.state
-        if not self.listed:
-            return "not listed"
-        if self.leases and not now.paused:
-            return "not shown as paused"  # although a run here has paused it, and no read proves the end of that
-        if not now.paused:
-            return state_word(now)
-        if self.ours:
-            return "paused by us"
-        return "paused by C1" if now.kind is not PauseKind.DELIBERATE else "paused by others"
+    settings: Settings
+    seen: list[Seen]  # by app and name
+    sighted: bool  # this credential was shown the mark of a pause, now or in an earlier run
+    whole: bool  # nothing is missing that could not be listed
 
 
-_FIELDS = (
-    *("app_id", "app_name", "connector_id", "connector_name", "state", "paused_at", "run_id", "by", "reason"),
-    *("until", "overdue"),
-)
-_FORMATS = click.Choice(["text", "json", "csv", "yaml"])
-
-_format = click.option("--format", "output_format", type=_FORMATS, default="text", show_default=True)
 _selection = click.option("--select", "patterns", multiple=True, metavar="PATTERN", type=options.PATTERN,
                           help="Only connectors whose name fits: a glob, /regex/ or an id. Repeatable.")  # fmt: skip
 
@@ -90,7 +49,7 @@ _selection = click.option("--select", "patterns", multiple=True, metavar="PATTER
 @click.command()
 @_selection
 @click.option("--kind", type=options.KIND, help="Only MCP servers (mcp), or only what is none (connector).")
-@_format
+@click.option("--format", "output_format", type=FORMATS, default="text", show_default=True)
 @options.partial
 @options.state_dir
 @options.sandbox
@@ -115,8 +74,8 @@ def connectors(
     of_kind = None if kind is None else ConnectorKind(kind)
     select = Selection(all=not patterns and of_kind is None, connectors=patterns, kind=of_kind)
     mcp = McpServers()
-    _, seen = look(select, state_dir, sandbox=sandbox, faults=faults, partial=partial, mcp=mcp)
-    _print(seen, output_format, kinds=True)
+    seen = look(select, state_dir, sandbox=sandbox, faults=faults, partial=partial, mcp=mcp).seen
+    print_seen(seen, output_format, kinds=True)
     _print_mcp(mcp, output_format)
     if patterns and not seen:
         raise NothingSelectedError(f"no connector fits --select {' '.join(map(shown, patterns))}")
@@ -134,59 +93,6 @@ def _print_mcp(mcp: McpServers, output_format: str) -> None:
             click.echo(f"c1-runner: {line}", err=True)
 
 
-@click.command()
-@_format
-@options.state_dir
-@options.sandbox
-@options.faults
-def status(output_format: str, state_dir: Path | None, sandbox: bool, faults: str | None) -> int:
-    """Say what is paused, since when, by whom, why and until when; exit code 4 when something is overdue.
-
-    What a run known to this state directory has paused is told by the tenant's own mark of that pause.
-
-    \b
-    Examples:
-      c1-runner status
-      c1-runner status --format json | jq '.[] | select(.overdue)'
-    """
-    settings, everything = look(Selection(all=True), state_dir, sandbox=sandbox, faults=faults)
-    seen = [one for one in everything if one.connector.state.paused or one.leases]
-    now = time.time()
-    if output_format == "text" and not seen:
-        click.echo("nothing is paused")
-    else:
-        _print(seen, output_format)
-    if output_format == "text":
-        _print_runs(seen, now)
-        for line in credential_lines(settings.credential.expires_at):
-            click.echo(f"\n{line}")
-    overdue = sum(one.overdue(now) for one in seen)
-    if overdue:
-        click.echo(f"c1-runner: {overdue} overdue: `c1-runner expire` resumes what is due", err=True)
-    return ExitCode.INCOMPLETE if overdue else ExitCode.OK
-
-
-def _print_runs(seen: Sequence[Seen], now: float) -> None:
-    """The runs that keep something paused, with who, why and until when."""
-    kept: dict[str, list[Lease]] = {}
-    for one in seen:
-        for lease in one.leases:
-            kept.setdefault(lease.run_id, []).append(lease)
-    rows = [(*_run_cells(leases[0], now), str(len(leases))) for _, leases in sorted(kept.items())]
-    if rows:
-        click.echo()
-        print_table(_RUNS_HEADER, rows)
-
-
-def _run_cells(lease: Lease, now: float) -> tuple[str, ...]:
-    if lease.until is None:
-        until = "its command ends" if lease.windowed else "it is undone"
-    else:
-        until = moment_text(lease.until) + (" OVERDUE" if lease.until <= now else "")
-    cells = (lease.job_name, f"{lease.user}@{lease.host}", lease.reason or "")
-    return (lease.run_id, *(shortened(cell, 50) for cell in cells), until)
-
-
 def look(
     select: Selection,
     state_dir: Path | None,
@@ -195,46 +101,87 @@ def look(
     faults: str | None,
     partial: bool = False,
     mcp: McpServers | None = None,
-) -> tuple[Settings, list[Seen]]:
-    """The tenant and its selected connectors, by app and name; `mcp`, if given, takes in its MCP servers.
+    instead: Callable[[list[Seen]], None] | None = None,
+) -> View:
+    """The tenant's selected connectors; `mcp`, if given, takes in its MCP servers.
 
-    Raises when the tenant cannot be listed whole; if `partial` will do, what is missing is said on stderr.
+    Raises when the tenant cannot be listed whole; if `partial` will do, what is missing is said on stderr. `instead`,
+    if given, gets what is recorded here before that. A configuration that is named and not there is refused, as by the
+    commands that heed what it protects.
     """
     logs.configure(verbose=0, quiet=False, log_format="text")
+    load_config(state.config_file())
     job = Job(OperationName.PAUSE, "look", select=select)
 
-    async def main() -> tuple[Settings, list[Seen]]:
+    async def main() -> View:
         async with connected(job, sandbox=sandbox, faults=faults) as settings:
             with ReadOnlyStore(state.directory(state_dir)) as store:
-                holds = store.holds(settings.tenant)
-                sees_pauses = store.sees_marks(settings.tenant, settings.identity)
                 gone = say_what_ended_abruptly(store, settings.tenant, state_dir)
-            stop, seen = Stop(), list[Seen]()
-
-            def keep(app: App, connector: Connector, judgement: Judgement) -> None:
-                hold = holds.pop((connector.app_id, connector.connector_id), None)
-                if judgement.selected:
-                    ours = hold is not None and hold.marks.cover(connector.state)
-                    leases = () if hold is None else tuple(_told(lease, gone) for lease in hold.leases)
-                    seen.append(Seen(app, connector, ours, leases))
-
-            async with Client(settings, stop=stop) as client:
-                await client.sign_in()
-                discovery = Discovery(Selector(select), client, stop, concurrency=10, told=listing, mcp=mcp)
-                await discovery.feed(keep, alone=True)(_nowhere)
-            _check(stop, discovery, partial=partial)
-            known = sees_pauses or client.sees_marks
-            moment = Moment(time.time(), client.tenant_time.earliest(now()))
-            seen = [_as_proven(one, moment, sees_pauses=known) for one in seen]
-            if select.all:
-                seen += [_unlisted(pair, hold, gone) for pair, hold in holds.items() if hold.leases]
-            return settings, sorted(seen, key=_place)
+                known = _recorded(store, settings, gone)
+            try:
+                return await _listed(select, settings, known, told=listing, partial=partial, mcp=mcp)
+            except RunnerError:
+                if instead is not None:
+                    instead(sorted(known.held.values(), key=_place))
+                raise
 
     try:
         with Listing() as listing:
             return anyio.run(main)
     except ApiError as error:
         raise OutageError(str(error)) from None
+
+
+class _Known(NamedTuple):
+    """What the state directory has of a tenant, by (app id, connector id)."""
+
+    holds: Mapping[tuple[str, str], Hold]
+    held: Mapping[tuple[str, str], Seen]  # what runs known here want kept paused, from the record alone
+    sighted: bool  # this credential was shown the mark of a pause in an earlier run
+
+
+def _recorded(store: Store, settings: Settings, gone: Container[str]) -> _Known:
+    """What the state directory has of a tenant; `gone` are the ids of the windows whose process is."""
+    tenant = settings.tenant
+    holds = store.holds(tenant)
+    wanted = (planned for run in store.pausing_runs(tenant) for planned, _ in store.held(run))
+    names = {planned.target[:2]: (planned.app_name, planned.connector_name) for planned in wanted}
+    held = {}
+    for pair, hold in holds.items():
+        if hold.leases:
+            app_name, name = names.get(pair, (None, None))
+            leases = tuple(_told(lease, gone) for lease in hold.leases)
+            connector = Connector(*pair, name, ConnectorState(None, None))
+            held[pair] = Seen(App(pair[0], app_name, deleted=False), connector, leases=leases, source=Source.RECORD)
+    return _Known(holds, held, store.sees_marks(tenant, settings.identity))
+
+
+async def _listed(
+    select: Selection, settings: Settings, known: _Known, *, told: Told, partial: bool, mcp: McpServers | None
+) -> View:
+    """The tenant's selected connectors from live reads; raises when that is not all of them, and not to be partial."""
+    stop, seen, found = Stop(), list[Seen](), set[tuple[str, str]]()
+
+    def keep(app: App, connector: Connector, judgement: Judgement) -> None:
+        pair = (connector.app_id, connector.connector_id)
+        found.add(pair)
+        if judgement.selected:
+            hold, held = known.holds.get(pair), known.held.get(pair)
+            ours = hold is not None and hold.marks.cover(connector.state)
+            seen.append(Seen(app, connector, ours, () if held is None else held.leases))
+
+    async with Client(settings, stop=stop) as client:
+        await client.sign_in()
+        discovery = Discovery(Selector(select), client, stop, concurrency=10, told=told, mcp=mcp)
+        await discovery.feed(keep, alone=True)(_nowhere)
+    _check(stop, discovery, partial=partial)
+    sighted = known.sighted or client.sees_marks
+    moment = Moment(time.time(), client.tenant_time.earliest(now()))
+    seen = [_as_proven(one, moment, sees_pauses=sighted) for one in seen]
+    if select.all:  # what an incomplete listing does not have may be missing in it, or may be gone
+        source = Source.RECORD if discovery.unlisted else Source.MISSING
+        seen += [replace(one, source=source) for pair, one in known.held.items() if pair not in found]
+    return View(settings, sorted(seen, key=_place), sighted, whole=not discovery.unlisted)
 
 
 def _as_proven(seen: Seen, moment: Moment, *, sees_pauses: bool) -> Seen:
@@ -245,14 +192,6 @@ def _as_proven(seen: Seen, moment: Moment, *, sees_pauses: bool) -> Seen:
     return replace(
         seen, leases=tuple(one for one in seen.leases if not one.is_over(state, moment, sighted=sees_pauses))
     )
-
-
-def _unlisted(pair: tuple[str, str], hold: Hold, gone: Container[str]) -> Seen:
-    """What our own records want paused, and the tenant does not list."""
-    app_id, connector_id = pair
-    connector = Connector(app_id, connector_id, None, ConnectorState(None, None))
-    leases = tuple(_told(lease, gone) for lease in hold.leases)
-    return Seen(App(app_id, None, deleted=False), connector, leases=leases, listed=False)
 
 
 def _told(lease: Lease, gone: Container[str]) -> Lease:
@@ -283,68 +222,3 @@ def _check(stop: Stop, discovery: Discovery, *, partial: bool) -> None:
 
 async def _nowhere(planned: Planned) -> None:
     raise AssertionError(f"nothing is to be done with {planned.target}")
-
-
-def _row(seen: Seen) -> dict[str, Any]:
-    lease, connector = seen.lease, seen.connector
-    until = None if lease is None or lease.until is None else datetime.fromtimestamp(lease.until, UTC)
-    theirs = connector.state.paused and not seen.ours  # whatever a run here still wants of it
-    by = None if lease is None or theirs else f"{lease.user}@{lease.host}"
-    values = (
-        *(seen.app.app_id, seen.app.name, connector.connector_id, connector.name, seen.state),
-        *(connector.state.paused_at, lease and lease.run_id, by),
-        lease.reason if lease and by else connector.state.reason,
-        *(until and f"{until:%Y-%m-%dT%H:%M:%SZ}", seen.overdue(time.time())),
-    )
-    return dict(zip(_FIELDS, values, strict=True))
-
-
-def _print(seen: Sequence[Seen], output_format: str, *, kinds: bool = False) -> None:
-    rows = [_row(one) | (_kind(one.connector) if kinds else {}) for one in seen]
-    if output_format == "json":
-        click.echo(json_safe(json.dumps(rows, indent=1, ensure_ascii=False)))
-    elif output_format == "yaml":
-        _print_yaml(rows)
-    elif output_format == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\r\n")
-        writer.writerow((*_FIELDS, "kind") if kinds else _FIELDS)
-        writer.writerows([_guarded(value) for value in row.values()] for row in rows)
-    else:
-        print_table((*_HEADER, "KIND") if kinds else _HEADER, [_cells(row) for row in rows])
-
-
-def _print_yaml(rows: Sequence[dict[str, Any]]) -> None:
-    """A row at a time: PyYAML holds the events of a whole document in memory."""
-    import yaml
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    for row in rows:
-        text = yaml.dump([row], Dumper=dumper, sort_keys=False, allow_unicode=True)
-        if any(plain(line) != line for line in text.split("\n")):  # what does not show as itself is escaped
-            text = yaml.dump([row], Dumper=dumper, sort_keys=False, allow_unicode=False)
-        click.echo(text, nl=False)
-    if not rows:
-        click.echo("[]")
-
-
-def _guarded(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else plain(str(value))
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-_RUNS_HEADER = ("KEPT PAUSED BY", "JOB", "WHO", "WHY", "UNTIL", "CONNECTORS")
-_HEADER = ("APP", "CONNECTOR", "STATE", "SINCE", "BY", "WHY", "ID")
-
-
-def _kind(connector: Connector) -> dict[str, str | None]:
-    """The field that a listing with kinds has more; null where the tenant does not tell."""
-    return {"kind": None if connector.kind is None else connector.kind.value}
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    by = ", ".join(filter(None, (row["by"] or "", f"run {row['run_id']}" if row["run_id"] else "")))
-    by = by if row["by"] or not by else f"not {by}, which wanted it"
-    cells = (row["app_name"], row["connector_name"], row["state"], row["paused_at"], by, row["reason"])
-    kind = (row["kind"] or "not told",) if "kind" in row else ()
-    return (*(shortened(cell or "", 50) for cell in cells), f"{row['app_id']}/{row['connector_id']}", *kind)

@@ -13,13 +13,13 @@ from runner import settings
 from runner.cli import options, state
 from runner.cli.again import recorded_job
 from runner.cli.carry_out import carry_out, prepare
+from runner.cli.holds import is_open, process_text
 from runner.cli.notices import say_what_ended_abruptly
 from runner.conduct import Context
 from runner.errors import ExitCode, LockedError, RunnerError, UsageError
 from runner.model import Job, RunResult, Window
 from runner.report.words import moment_text
 from runner.store import RunRecord, Store
-from runner.store.locks import window_lives
 from runner.undo import check_undoable, due, undo_job
 from runner.undo import undo as undo_run
 from runner.units import window_end
@@ -75,10 +75,11 @@ def undo(
                 return ExitCode.OK
             record = newest if run_id is None and newest is not None else store.run(run_id)
         check_undoable(record, found.tenant)
-        if not force and record.windowed and window_lives(store.directory, record.run_id):
+        if not force and is_open(store, record):
             raise UsageError(
-                f"run {record.run_id} is a window whose command is under way ({_process(record)}), and relies on its "
-                "pauses; nothing was sent. It resumes them itself when the command ends; --force resumes them now"
+                f"run {record.run_id} is a window whose command is under way ({process_text(record)}), "
+                "and relies on its pauses; nothing was sent. It resumes them itself when the command ends; "
+                "--force resumes them now"
             )
         say_what_ended_abruptly(store, found.tenant, manner.state_dir, but=record)
         job = _job(record, overrides, resume_rate, manner)
@@ -113,11 +114,10 @@ def expire(
             click.echo(_nothing_due(store.pausing_runs(tenant)))
         codes: list[int] = []
         for record in over:
-            if record.windowed and window_lives(store.directory, record.run_id):
-                words = (
-                    f"run {record.run_id} is a window whose command is under way ({_process(record)}): it ends itself"
-                )
-                click.echo(f"c1-runner: {words}; `undo {record.run_id} --force` resumes now", err=True)
+            if is_open(store, record):
+                words = f"run {record.run_id} is a window whose command is under way ({process_text(record)})"
+                force = state.to_type(f"c1-runner undo {record.run_id} --force", manner.state_dir)
+                click.echo(f"c1-runner: {words}: it ends itself; `{force}` resumes now", err=True)
                 codes.append(ExitCode.LOCKED)
                 continue
             job = _job(record, overrides, resume_rate, manner)
@@ -158,10 +158,6 @@ def extend(run_id: str, state_dir: Path | None, window: Window | None) -> int:
         store.extend(record, until, now)
     click.echo(f"run {record.run_id} ends {moment_text(until)}")
     return ExitCode.OK
-
-
-def _process(record: RunRecord) -> str:
-    return f"process {record.pid} of {record.user} on {record.host}"
 
 
 def gravest(codes: Sequence[int]) -> int:

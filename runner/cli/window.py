@@ -146,10 +146,13 @@ class _Desk(engine.Desk):
 
     @contextmanager
     def context(self, signals: Signals, **more: Any) -> Iterator[Context]:
-        with observer(self._manner.progress, quiet=self._manner.quiet, state_dir=self._manner.state_dir) as shown:
-            yield context(self._settings, self.store, self._manner, shown, heard=signals, **more)
+        """A run with the progress that was asked for, as long as the block."""
+        manner = self._manner
+        with observer(manner.progress, self.store, quiet=manner.quiet, state_dir=manner.state_dir) as shown:
+            yield context(self._settings, self.store, manner, shown, heard=signals, **more)
 
     def account(self, result: RunResult) -> None:
+        """Print the recap and write the reports: first of the pause, then of the resume."""
         resumed, self._accounted = self._accounted, True  # the store, which would tell as well, may be lost
         reports = [_beside(path) for path in self._reports] if resumed else self._reports
         manner = self._manner
@@ -160,6 +163,7 @@ class _Desk(engine.Desk):
         sys.stdout.flush()  # the command writes to the same place
 
     def facts(self, record: RunRecord) -> dict[str, str]:
+        """The run's id and its JSON report, which is made if none was asked for."""
         written = json_report(self._written)
         if written is None:  # none was wanted, or it could not be written where it was
             written = self._facts = self.store.directory / "facts" / f"{record.run_id}.json"
@@ -167,13 +171,16 @@ class _Desk(engine.Desk):
         return {"C1_RUNNER_RUN_ID": record.run_id, "C1_RUNNER_REPORT": str(written.resolve())}
 
     def note(self, text: str) -> None:
+        """Say it on stderr, unless quiet is asked for."""
         if not self._manner.quiet:
             self.say(text)
 
     def say(self, text: str) -> None:
+        """Say it on stderr."""
         notice(plain(text))
 
     def undo_by_hand(self, run_id: str) -> str:
+        """The command with the state directory, or with a receipt where the state is gone."""
         hints = Hints(self._manner.state_dir)
         if not self.store.in_place:
             receipt = json_report(self._written) or rescue_receipt(self.store, run_id)

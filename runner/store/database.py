@@ -11,7 +11,8 @@ from typing import Self, TypeVar
 from runner.errors import StorageError, UsageError
 from runner.model import Look, Outcome, Planned, Result
 from runner.pauses import Moment
-from runner.store import leases, pruning, records
+from runner.store import holding, leases, pruning, records
+from runner.store.holding import Holding
 from runner.store.journal import Journal, RunStart, identity
 from runner.store.leases import Hold, Leases
 from runner.store.locks import exclusive, under_way, window_lives
@@ -118,6 +119,11 @@ class Store:
         """What a run still wants paused, in plan order, and when a request for it last got no clear answer."""
         with storage_errors(self.path):
             return leases.held(self.connection, run.run)
+
+    def holding(self, run: RunRecord) -> Holding:
+        """How many connectors a run still wants paused, and how sure that is."""
+        with storage_errors(self.path):
+            return holding.holding(self.connection, run)
 
     def left(self, run: RunRecord) -> list[tuple[Planned, float | None]]:
         """What an undo of a run has left alone because the pause was not that run's any more; as `held`."""

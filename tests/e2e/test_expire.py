@@ -52,10 +52,7 @@ def test_what_a_killed_window_has_paused_is_resumed_when_its_time_is_over_and_no
     assert (said(early), requests) == ((0, "", ""), before)
     run = next(row["run_id"] for row in rows.document if row["run_id"])
     assert (status.code, overdue.code, rows.code) == (0, 4, 4)
-    assert status.stderr == (
-        f"c1-runner: run {run} of job job has paused connectors, and its window ended without resuming them; "
-        f"`c1-runner undo {run}` does\n"
-    )
+    assert status.stderr.startswith(f"c1-runner: run {run} of job job is a window whose process is gone")
     assert "OVERDUE" not in status.stdout
     assert "OVERDUE" in overdue.stdout
     assert overdue.stderr.endswith("c1-runner: 2 overdue: `c1-runner expire` resumes what is due\n")
@@ -85,7 +82,7 @@ def test_a_killed_window_is_told_though_its_process_id_belongs_to_another_proces
 
     assert while_it_lives.stderr == ""
     assert "its command ends" in while_it_lives.stdout
-    assert "its window ended without resuming them" in afterwards.stderr
+    assert "is a window whose process is gone" in afterwards.stderr
     assert "its command ends" not in afterwards.stdout
 
 
@@ -178,6 +175,33 @@ def test_expire_leaves_a_locked_job_for_the_next_time(shell: Shell, server: Cont
     assert "job job on " in busy.stderr
     assert said(done) == (0, "", "")
     assert server.paused() == {NAMES[0]}
+
+
+def test_expire_leaves_a_window_alone_that_is_over_and_lives_and_sends_nothing(
+    shell: Shell, server: ContractServer
+) -> None:
+    """As after the clock was set; or when its command was told to end, and takes its time."""
+    env = server.environment()
+    command = ["sh", "-c", "trap '' TERM; echo at work; until [ -e go ]; do sleep 0.05; done"]
+    running = window(shell, server, "--quiet", "--for", "1h", "--grace", "1h", "--", *command)
+    running.see("at work", "stdout")
+    let_time_pass(shell, 3600)
+    before, paused = len(server.requests), server.paused()
+    busy = shell.run("expire", "--quiet", env=env)
+    meanwhile = (len(server.requests), server.paused())
+    let_go(shell)
+    done = running.finish()
+    afterwards = shell.run("expire", env=env)
+
+    run = next_command(busy.stderr, "undo")
+    assert (busy.code, busy.stdout, meanwhile) == (75, "", (before, paused))
+    assert paused == set(NAMES)
+    assert busy.stderr.count("\n") == 1
+    assert f"run {run[1]} is a window whose command is under way (process {running.process.pid} of " in busy.stderr
+    assert run[2:] == ["--force"]
+    assert done.code == 0
+    assert server.paused() == {NAMES[0]}  # the window has ended itself
+    assert said(afterwards) == (0, "", "")
 
 
 def _by_id(done: Finished) -> dict[str, Any]:

@@ -16,6 +16,8 @@ JOB = str(REPOSITORY / "jobs/demo.yaml")
 NOT_UTF_8 = "f\udcfcr"
 """`f\\xfcr`, which Latin-1 would be: as the system hands it to Python."""
 
+RENAME = "type it in that encoding, or rename the file or folder"
+
 NOBODY = """
 import pwd
 def nobody(_): raise KeyError("uid not found")
@@ -29,29 +31,40 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "where"),
+    ("arguments", "where", "way"),
     [
-        pytest.param(["run", "job.yaml", "--reason", NOT_UTF_8], "--reason", id="an option"),
-        pytest.param(["run", "job.yaml", f"--reason={NOT_UTF_8}"], "--reason", id="an option and its value in one"),
-        pytest.param(["run", "job.yaml", "--report", f"{NOT_UTF_8}.json"], "--report", id="a report"),
-        pytest.param(["run", "job.yaml", "--exclude", NOT_UTF_8], "--exclude", id="a pattern"),
-        pytest.param(["run", "job.yaml", "--state-dir", NOT_UTF_8], "--state-dir", id="the state directory"),
-        pytest.param(["run", f"{NOT_UTF_8}.yaml"], r"'f\udcfcr.yaml'", id="a job file"),
-        pytest.param(["validate", "job.yaml", f"{NOT_UTF_8}.yaml"], r"'f\udcfcr.yaml'", id="one of several job files"),
-        pytest.param(["pause", f"{NOT_UTF_8}/b", "--yes"], r"'f\udcfcr/b'", id="a pair"),
-        pytest.param(["pause", "--targets", NOT_UTF_8, "--yes"], "--targets", id="a list of pairs"),
-        pytest.param(["undo", NOT_UTF_8], r"'f\udcfcr'", id="a run"),
-        pytest.param([NOT_UTF_8], r"'f\udcfcr'", id="a command"),
+        pytest.param(["run", "job.yaml", "--reason", NOT_UTF_8], "--reason", "give --reason in that encoding",
+                     id="an option"),
+        pytest.param(["run", "job.yaml", f"--reason={NOT_UTF_8}"], "--reason", "give --reason in that encoding",
+                     id="an option and its value in one"),
+        pytest.param(["run", "job.yaml", "--report", f"{NOT_UTF_8}.json"], "--report",
+                     "give --report in that encoding, or rename the file or folder", id="a report"),
+        pytest.param(["run", "job.yaml", "--exclude", NOT_UTF_8], "--exclude", "give --exclude in that encoding",
+                     id="a pattern"),
+        pytest.param(["run", "job.yaml", "--state-dir", NOT_UTF_8], "--state-dir",
+                     "give --state-dir in that encoding, or rename the file or folder", id="the state directory"),
+        pytest.param(["run", f"{NOT_UTF_8}.yaml"], r"'f\udcfcr.yaml'", RENAME, id="a job file"),
+        pytest.param(["run", "--quiet", f"{NOT_UTF_8}.yaml"], r"'f\udcfcr.yaml'", RENAME, id="a job file after a flag"),
+        pytest.param(["validate", "job.yaml", f"{NOT_UTF_8}.yaml"], r"'f\udcfcr.yaml'", RENAME,
+                     id="one of several job files"),
+        pytest.param(["pause", f"{NOT_UTF_8}/b", "--yes"], r"'f\udcfcr/b'", "type it in that encoding", id="a pair"),
+        pytest.param(["pause", "--targets", NOT_UTF_8, "--yes"], "--targets",
+                     "give --targets in that encoding, or rename the file or folder", id="a list of pairs"),
+        pytest.param(["undo", NOT_UTF_8], r"'f\udcfcr'", "type it in that encoding", id="a run"),
+        pytest.param(["runs", "prune", "--keep", NOT_UTF_8], "--keep", "give --keep in that encoding",
+                     id="an option of a command's command"),
+        pytest.param([NOT_UTF_8], r"'f\udcfcr'", "type it in that encoding", id="a command"),
     ],
-)
-def test_an_argument_that_is_no_text_is_named(
-    shell: Shell, server: ContractServer, arguments: list[str], where: str
+)  # fmt: skip
+def test_an_argument_that_is_no_text_is_named_and_so_is_what_to_do_about_it(
+    shell: Shell, server: ContractServer, arguments: list[str], where: str, way: str
 ) -> None:
     shell.write("job.yaml", GOOD)
     done = refused(shell, server, *arguments, env={})
 
     assert done.code == 2
     assert one_message(done).startswith(f"c1-runner: {where}: holds bytes that are not UTF-8 (0xfc at character ")
+    assert done.stderr.endswith(f"): {way}. Nothing was sent\n")
 
 
 @pytest.mark.parametrize("name", ["C1_RUNNER_REASON", "CONDUCTORONE_CLIENT_SECRET", "C1_RUNNER_CONFIG"])
@@ -153,7 +166,11 @@ def test_a_variable_in_the_path_of_a_report_in_a_job_file_is_refused_in_its_plac
         pytest.param({"XDG_CONFIG_HOME": "~/.config"}, "XDG_CONFIG_HOME: '~/.config' does not begin", id="a folder"),
     ],
 )
-@pytest.mark.parametrize("command", [["run", "job.yaml"], ["plan", "job.yaml"], ["pause", "--all", "--reason", "x"]])
+@pytest.mark.parametrize("command", [
+    ["run", "job.yaml"], ["plan", "job.yaml"], ["window", "job.yaml", "--", "true"],
+    ["pause", "--all", "--reason", "x"], ["resume", "app1/con1", "--yes"], ["sync", "app1/con1", "--yes"],
+    ["connectors"], ["status"], ["init"],
+], ids=" ".join)  # fmt: skip
 def test_a_list_of_what_is_protected_that_cannot_be_found_stops_everything(
     shell: Shell, server: ContractServer, command: list[str], env: dict[str, str | None], said: str
 ) -> None:
@@ -162,6 +179,17 @@ def test_a_list_of_what_is_protected_that_cannot_be_found_stops_everything(
 
     assert done.code == 2
     assert said in one_message(done)
+
+
+def test_a_run_is_not_gone_on_with_while_the_list_of_what_is_protected_cannot_be_found(
+    shell: Shell, server: ContractServer
+) -> None:
+    shell.run("run", shell.job([("app1", "con1")]), env=server.environment())
+    before = len(server.requests)
+    done = shell.run("continue", env=server.environment() | {"C1_RUNNER_CONFIG": "~/typo.yaml"})
+
+    assert (done.code, done.stdout, len(server.requests)) == (2, "", before)
+    assert "typo.yaml: there is no such file, and what it protects is not known" in one_message(done)
 
 
 def test_a_configuration_of_another_name_stops_everything_and_both_are_named(

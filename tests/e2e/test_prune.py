@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import Finished, Shell, outcomes
-from tests.e2e.windows import PAIRS, let_go, let_time_pass, until_told, window
+from tests.e2e.windows import NAMES, PAIRS, let_go, let_time_pass, until_told, window
 
 PRUNE = ("runs", "prune", "--keep", "0")
 
@@ -56,6 +56,29 @@ def test_a_window_over_what_is_paused_already_is_not_removed_while_its_command_r
     assert (done.code, done.stderr) == (3, "")
     assert afterwards.stdout.startswith("1 run removed\n")
     assert not list(Path(shell.path("state/locks")).glob("window-*"))
+
+
+def test_pruning_says_how_many_runs_it_has_removed_and_how_many_old_ones_it_keeps_and_why(
+    shell: Shell, server: ContractServer
+) -> None:
+    env = server.environment()
+    why = "under way, keeping something paused, uncertain, or bound to a younger one"
+    for arguments in (("pause", NAMES[0]), ("pause", NAMES[1]), ("sync", NAMES[2]), ("sync", NAMES[2])):
+        assert shell.run(*arguments, "--yes", env=env).code == 0
+    two_of_four = shell.run(*PRUNE)
+    shell.run("resume", NAMES[0], "--yes", env=env)
+    two_of_three = shell.run(*PRUNE)
+    shell.run("resume", NAMES[1], "--yes", env=env)
+    all_of_two = shell.run(*PRUNE)
+    shell.run("sync", NAMES[2], "--yes", env=env)
+    all_of_one = shell.run(*PRUNE)
+    nothing = shell.run(*PRUNE)
+
+    assert two_of_four.stdout == f"2 runs removed\n2 old runs are kept: {why}\n"
+    assert two_of_three.stdout == f"2 runs removed\n1 old run is kept: {why}\n"
+    assert all_of_two.stdout == "2 runs removed\n"
+    assert all_of_one.stdout == "1 run removed\n"
+    assert nothing.stdout == "0 runs removed\n"
 
 
 def test_pruning_all_the_time_disturbs_nobody(shell: Shell, server: ContractServer) -> None:

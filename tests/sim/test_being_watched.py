@@ -8,7 +8,9 @@ import pytest
 
 from runner.cli import logs
 from runner.cli.counting import Counting
+from runner.cli.progress import JsonLines
 from runner.policy import RetryPolicy
+from runner.sandbox import Action
 from tests.sim.conftest import OpenBench, job, pairs
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +77,25 @@ async def test_a_last_try_and_the_verification_are_announced(bench: OpenBench) -
     assert "a last try of 1" in watching.said
     assert watching.phase == "asking the tenant whether it shows the changes"
     assert watching.done == 3
+
+
+async def test_what_is_sent_again_after_the_verification_is_counted_once(
+    bench: OpenBench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More than all of it cannot be done, whatever has to be done twice."""
+    async with bench(THREE) as b:
+        b.server.script("app0/con0", [Action(applied=False)])
+        with JsonLines() as shown:
+            await b.run(job(THREE), observer=shown)
+        posts = b.posts()
+
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    finished = [event["target"] for event in events if event["event"] == "finished"]
+    assert posts.count("app0/con0") == 2
+    assert sorted(finished) == sorted(f"{app}/{connector}" for app, connector in THREE)
+    assert [event["done"] for event in events if event["event"] == "finished"] == [1, 2, 3]
+    assert all(event["done"] <= event["targets"] for event in events if "done" in event)
+    assert (events[-1]["event"], events[-1]["done"], events[-1]["targets"]) == ("ended", 3, 3)
 
 
 async def test_every_log_line_names_its_run_and_those_of_a_target_its_target_and_attempt(

@@ -14,6 +14,7 @@ from runner.cli import counting, logs, progress
 from runner.model import Outcome, Planned, Result, Target
 from runner.settings import AccessToken, Settings
 from runner.stop import Stop
+from runner.store import Store
 from tests.unit.report import samples
 
 pytestmark = pytest.mark.anyio
@@ -62,19 +63,19 @@ async def client() -> Client:
     ],
 )
 def test_the_observer_is_chosen_by_option_and_terminal(
-    monkeypatch: pytest.MonkeyPatch, kind: str, quiet: bool, terminal: bool, expected: type
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, quiet: bool, terminal: bool, expected: type
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal() if terminal else io.StringIO())
     monkeypatch.setenv("TERM", "xterm")
 
-    assert type(progress.observer(kind, quiet=quiet)) is expected
+    assert type(progress.observer(kind, Store(tmp_path), quiet=quiet)) is expected
 
 
-def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("TERM", "dumb")
 
-    assert type(progress.observer("auto", quiet=False)) is progress.Lines
+    assert type(progress.observer("auto", Store(tmp_path), quiet=False)) is progress.Lines
 
 
 async def test_lines_beside_a_log_for_machines_are_for_machines_too(
@@ -278,11 +279,22 @@ async def test_the_silent_one_says_nothing(capsys: pytest.CaptureFixture[str], c
 def test_what_an_abrupt_end_left_open_is_gone_on_with_where_it_is_recorded(
     kind: str, state_dir: Path | None, more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with samples.recorded(tmp_path, [(PLANNED, FAILED)], finish=None) as sample:
-        shown = progress.observer(kind, quiet=False, state_dir=state_dir)
+    entries = [samples.entry(0, CHANGED), samples.entry(1, Result(Outcome.NOT_ATTEMPTED))]
+    with samples.recorded(tmp_path, entries, finish=None) as sample:
+        shown = progress.observer(kind, sample.store, quiet=False, state_dir=state_dir)
         shown.abrupt(sample.run)
         run_id = sample.run.run_id
 
     told = capsys.readouterr().err
     assert f"`c1-runner continue {run_id}{more}` finishes it" in told
-    assert f"`c1-runner undo {run_id}{more}` takes it back" in told
+    assert f"`c1-runner undo {run_id}{more}` takes it back: by the record here it keeps 1 connector paused" in told
+
+
+@pytest.mark.parametrize("kind", ["none", "json"])
+def test_an_abrupt_end_that_has_left_nothing_open_is_not_told(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with samples.recorded(tmp_path, [samples.entry(0, FAILED)], finish=None) as sample:
+        progress.observer(kind, sample.store, quiet=False).abrupt(sample.run)
+
+    assert capsys.readouterr().err == ""
