@@ -40,8 +40,8 @@ _GONE = 404
 _DELETED = "the connector does not exist any more: there is nothing to resume"
 _NONE_EXIST = "C1 says that it does not exist, as it says of all others: whose tenant is this? Still held as paused"
 _INVISIBLE = (
-    "it reads as active, but this credential was never shown a pause on this tenant, and may not see any: look at it "
-    "in C1. It is still held as paused; `c1-runner resume {}` ends that"
+    "it reads as active, but this credential was never shown the mark of a pause on this tenant, and may not see any: "
+    "look at it in C1. It is still held as paused; `c1-runner resume {}` ends that"
 )
 _APPS_TO_ASK = 50
 """Apps whose connectors are listed at most, to find out whether this credential sees any pause."""

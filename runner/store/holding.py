@@ -3,8 +3,8 @@
 import sqlite3
 from typing import NamedTuple
 
-from runner.model import UNCLEAR, OperationName
-from runner.store.records import HELD, RunRecord
+from runner.model import OperationName
+from runner.store.records import HELD, UNCERTAIN, RunRecord
 
 
 class Holding(NamedTuple):
@@ -17,9 +17,7 @@ class Holding(NamedTuple):
 
 
 _COUNTED = f"""
-    SELECT count(*), coalesce(sum(
-        t.outcome IS 'unknown' OR t.detail IS '{UNCLEAR}' OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)), 0)
-    FROM targets t WHERE t.run = ? AND {HELD}
+    SELECT count(*), coalesce(sum({UNCERTAIN}), 0) FROM targets t WHERE t.run = ? AND {HELD}
 """
 
 _SHARED = f"""

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.store.locks import forget_window, idle, is_gone, window_lives
-from runner.store.records import HELD
+from runner.store.records import HELD, UNCERTAIN
 
 _REPORTING = 3600.0
 """Seconds within which a process that has ended a run certainly has written its reports."""
 
 _STAYS = f"""(coalesce(r.finished_at, r.started_at) >= :before OR EXISTS (
     SELECT 1 FROM targets t WHERE t.run = r.run AND ((r.operation = 'pause' AND {HELD})
-        OR (t.released_at IS NULL AND (
-            t.outcome = 'unknown' OR t.unproven OR (t.outcome IS NULL AND t.intent_at IS NOT NULL))))))"""
+        OR (t.released_at IS NULL AND {UNCERTAIN}))))"""
 """Whether what is recorded keeps a run `r` from being removed: its age, a hold, or something uncertain."""
 
 _FAMILIES = f"""

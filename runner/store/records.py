@@ -100,9 +100,11 @@ class PaceSample(NamedTuple):
     refused: int = 0  # requests answered with 429 since the sample before
 
 
-HELD = """(t.released_at IS NULL AND ((t.joined_at IS NOT NULL AND coalesce(t.outcome, 'unchanged') = 'unchanged')
-    OR t.outcome IN ('changed', 'unknown')
-    OR t.unproven OR (t.outcome IS NULL AND t.intent_at IS NOT NULL)))"""
+UNCERTAIN = "(t.outcome IS 'unknown' OR t.unproven OR (t.outcome IS NULL AND t.intent_at IS NOT NULL))"
+"""Whether a request was sent for a target `t`, and nothing proves what came of it."""
+
+HELD = f"""(t.released_at IS NULL AND ((t.joined_at IS NOT NULL AND coalesce(t.outcome, 'unchanged') = 'unchanged')
+    OR t.outcome IS 'changed' OR {UNCERTAIN}))"""
 """Whether a pause run still wants its target `t` paused: it has paused it, or may have, or has joined another run."""
 
 WANTED_BY_OTHERS = f"""EXISTS (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import UNCLEAR, Outcome, Result
+from runner.model import Outcome, Result
 from runner.pauses import Moment
 from runner.store import Holding, Journal, Store
 from tests.unit.store_support import START, TENANT, begun, planned, served, start
@@ -34,7 +34,7 @@ async def test_what_is_paused_and_what_may_be_is_counted_and_nothing_else(store:
     journal = begun(store, 7, FIRST)
     await asked(journal, 0, result=Result(Outcome.CHANGED))
     await asked(journal, 1, result=Result(Outcome.UNKNOWN))
-    await asked(journal, 2, result=Result(Outcome.FAILED, UNCLEAR))
+    await asked(journal, 2, result=Result(Outcome.FAILED, unproven=True))
     await asked(journal, 3)
     await asked(journal, 4, result=Result(Outcome.FAILED))
     await asked(journal, 6, result=Result(Outcome.UNKNOWN))
