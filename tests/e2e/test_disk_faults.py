@@ -28,9 +28,7 @@ NO_REPORT = "fail(os, 'fsync', errno.EIO, part='.tmp')"
     ],
     ids=["state", "open", "flock", "locks", "lock", "flock of the job"],
 )
-@pytest.mark.parametrize(
-    ("command", "name"), [("run", "EIO"), ("window", "ENOLCK"), ("window", "EACCES"), ("run", "ENOSPC")]
-)
+@pytest.mark.parametrize(("command", "name"), [("run", "EIO"), ("window", "EACCES")])
 def test_a_state_that_cannot_be_had_is_told_before_anything_is_sent(
     shell: Shell, server: ContractServer, command: str, fault: str, where: str, name: str
 ) -> None:
