@@ -8,8 +8,11 @@ import pytest
 
 from tests.virtual_clock import VirtualClockLoop
 
+EXAMPLES = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "50"))
+"""Examples of each property that names no number of its own."""
+
 # How long an example takes says more of the machine than of the code; the same examples every time.
-hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("suite")
 
 

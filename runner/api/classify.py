@@ -38,6 +38,9 @@ _GATEWAY_LOST = frozenset({408, 499})
 _GATEWAYS_EXCERPT = 200
 """Characters of a gateway's page that are quoted: most of it is markup."""
 
+_BEGINNING = 16
+"""Characters of a secret that are looked for first: the pattern of a whole token takes long to compile."""
+
 _NOT_C1S = "something before C1 answered (a gateway, WAF or proxy), so this is about neither roles nor ids"
 
 
@@ -58,11 +61,12 @@ class Reply(NamedTuple):
     def quote(self, text: str) -> str:
         """What the reply says, fit for a message: without secrets that it echoes, on one line, printable, short."""
         for secret in self.secrets:
-            text = _spelled(secret).sub("[redacted]", text)
+            if _spelled(secret[:_BEGINNING]).search(text):
+                text = _spelled(secret).sub("[redacted]", text)
         return clean(text)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _spelled(secret: str) -> re.Pattern[str]:
     """A secret as it may stand in a text: any character of it escaped, as JSON and URLs allow."""
     characters = (rf"(?:{re.escape(character)}|\\u{ord(character):04x}|%{ord(character):02x})" for character in secret)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.shell import Running, Shell, outcomes
 
-KILLS = int(os.environ.get("C1_RUNNER_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("C1_RUNNER_TEST_KILLS", "9"))
 """How many runs are killed in all; a thorough check takes hundreds."""
 
 WORKERS = (1, 10, 50)

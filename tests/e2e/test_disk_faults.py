@@ -28,9 +28,7 @@ NO_REPORT = "fail(os, 'fsync', errno.EIO, part='.tmp')"
     ],
     ids=["state", "open", "flock", "locks", "lock", "flock of the job"],
 )
-@pytest.mark.parametrize(
-    ("command", "name"), [("run", "EIO"), ("window", "ENOLCK"), ("window", "EACCES"), ("run", "ENOSPC")]
-)
+@pytest.mark.parametrize(("command", "name"), [("run", "EIO"), ("window", "EACCES")])
 def test_a_state_that_cannot_be_had_is_told_before_anything_is_sent(
     shell: Shell, server: ContractServer, command: str, fault: str, where: str, name: str
 ) -> None:
@@ -140,9 +138,13 @@ os.stat, sqlite3.connect = watched_stat, watched_connect
 """Takes the state directory away at the n-th look at the state file."""
 
 
+STRIDE = 1 if "C1_RUNNER_TEST_EXAMPLES" in os.environ else 2
+"""Whether the state directory vanishes at every look at it, or at every second one."""
+
+
 def test_a_state_directory_may_vanish_at_any_moment_of_a_run(shell: Shell) -> None:
     shell.unmeasured()
-    for look in range(1, 60):
+    for look in range(1, 60, STRIDE):
         with ContractServer(PAIRS).serving() as server:
             env = server.environment() | {"TMPDIR": str(shell.directory)}
             done = broken.run(shell, _VANISHES.format(look=look), "run", shell.job(PAIRS, extra=QUICK), env=env)

@@ -158,19 +158,26 @@ def test_a_variable_in_the_path_of_a_report_in_a_job_file_is_refused_in_its_plac
     assert "job.yaml:4:9: report: '$HOME/out.json': nothing fills in $HOME here" in one_message(done)
 
 
+A_TYPO = {"C1_RUNNER_CONFIG": "~/typo.yaml"}, "typo.yaml: there is no such file, and what it"
+A_VARIABLE = {"C1_RUNNER_CONFIG": "$HOME/mine.yaml"}, "nothing fills in $HOME here"
+A_FOLDER = {"XDG_CONFIG_HOME": "~/.config"}, "XDG_CONFIG_HOME: '~/.config' does not begin"
+
+
 @pytest.mark.parametrize(
-    ("env", "said"),
+    ("command", "env", "said"),
     [
-        pytest.param({"C1_RUNNER_CONFIG": "~/typo.yaml"}, "typo.yaml: there is no such file, and what it", id="a typo"),
-        pytest.param({"C1_RUNNER_CONFIG": "$HOME/mine.yaml"}, "nothing fills in $HOME here", id="a variable"),
-        pytest.param({"XDG_CONFIG_HOME": "~/.config"}, "XDG_CONFIG_HOME: '~/.config' does not begin", id="a folder"),
+        pytest.param(["run", "job.yaml"], *A_TYPO, id="a typo, for a run"),
+        pytest.param(["plan", "job.yaml"], *A_TYPO, id="a typo, for a plan"),
+        pytest.param(["pause", "--all", "--reason", "x"], *A_TYPO, id="a typo, for all"),
+        pytest.param(["window", "job.yaml", "--", "true"], *A_TYPO, id="a typo, for a window"),
+        pytest.param(["resume", "app1/con1", "--yes"], *A_TYPO, id="a typo, for a resume by name"),
+        pytest.param(["connectors"], *A_TYPO, id="a typo, for a listing"),
+        pytest.param(["status"], *A_TYPO, id="a typo, for the status"),
+        pytest.param(["init"], *A_TYPO, id="a typo, for a first job"),
+        pytest.param(["run", "job.yaml"], *A_VARIABLE, id="a variable"),
+        pytest.param(["run", "job.yaml"], *A_FOLDER, id="a folder"),
     ],
 )
-@pytest.mark.parametrize("command", [
-    ["run", "job.yaml"], ["plan", "job.yaml"], ["window", "job.yaml", "--", "true"],
-    ["pause", "--all", "--reason", "x"], ["resume", "app1/con1", "--yes"], ["sync", "app1/con1", "--yes"],
-    ["connectors"], ["status"], ["init"],
-], ids=" ".join)  # fmt: skip
 def test_a_list_of_what_is_protected_that_cannot_be_found_stops_everything(
     shell: Shell, server: ContractServer, command: list[str], env: dict[str, str | None], said: str
 ) -> None:

@@ -17,18 +17,20 @@ from tests.e2e.windows import PAIRS
 READING = [["runs"], ["report"], ["report", "--format", "json"], ["status"], ["connectors"]]
 
 
-@pytest.fixture
-def read_only(shell: Shell, server: ContractServer) -> Iterator[Shell]:
-    """A state directory with two runs in it that nobody may write."""
-    for operation in ("pause", "resume"):
-        shell.run("run", shell.job(PAIRS, operation), "--quiet", env=server.environment())
-    state = shell.path("state")
-    everything = [state, *state.rglob("*")]
-    for path in everything:
-        path.chmod(0o500 if path.is_dir() else 0o400)
-    yield shell
-    for path in everything:
-        path.chmod(0o700)
+@pytest.fixture(scope="module")
+def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell, ContractServer]]:
+    """A state directory with two runs in it that nobody may write, and their tenant."""
+    with ContractServer(PAIRS).serving() as server:
+        shell = Shell(tmp_path_factory.mktemp("read-only"))
+        for operation in ("pause", "resume"):
+            shell.run("run", shell.job(PAIRS, operation), "--quiet", env=server.environment())
+        state = shell.path("state")
+        everything = [state, *state.rglob("*")]
+        for path in everything:
+            path.chmod(0o500 if path.is_dir() else 0o400)
+        yield shell, server
+        for path in everything:
+            path.chmod(0o700)
 
 
 def bound(shell: Shell, server: ContractServer, *arguments: str) -> Finished:
@@ -60,24 +62,25 @@ def contents(state: Path) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
 def test_what_only_reads_works_without_the_right_to_write(
-    read_only: Shell, server: ContractServer, arguments: list[str]
+    read_only: tuple[Shell, ContractServer], arguments: list[str]
 ) -> None:
-    before = contents(read_only.path("state"))
-    done = bound(read_only, server, *arguments)
+    shell, server = read_only
+    before = contents(shell.path("state"))
+    done = bound(shell, server, *arguments)
 
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout
-    assert contents(read_only.path("state")) == before
+    assert contents(shell.path("state")) == before
 
 
-def test_runs_are_compared_without_the_right_to_write(read_only: Shell, server: ContractServer) -> None:
-    ids = [line.split()[0] for line in bound(read_only, server, "runs").stdout.splitlines()[1:]]
-    done = bound(read_only, server, "runs", "diff", *ids)
+def test_runs_are_compared_without_the_right_to_write(read_only: tuple[Shell, ContractServer]) -> None:
+    ids = [line.split()[0] for line in bound(*read_only, "runs").stdout.splitlines()[1:]]
+    done = bound(*read_only, "runs", "diff", *ids)
     assert (done.code, "fared alike" in done.stdout) == (0, True)
 
 
-def test_what_writes_says_that_it_may_not(read_only: Shell, server: ContractServer) -> None:
-    done = bound(read_only, server, "run", "job.yaml")
+def test_what_writes_says_that_it_may_not(read_only: tuple[Shell, ContractServer]) -> None:
+    done = bound(*read_only, "run", "job.yaml")
     assert done.code == 7
     assert "state.db: the state cannot be read or written (" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -100,24 +100,31 @@ def test_what_is_no_pair_is_refused_before_anything_is_sent(shell: Shell, server
     [
         (("--all", "app1/con1", *REASON), "app1/con1 names some of them"),
         (("--all", "--targets", "-", *REASON), "--targets - names some of them"),
-        (("--all", "--from-run", "RUN", *REASON), "--from-run RUN names some of them"),
         (("--all", "--reason", "  "), "must not be empty"),
         (("--all", *REASON, "--exclude", "/pay(/"), "not a regular expression"),
         (("--all", *REASON, "--exclude", "/(a)\\1/"), "not a regular expression: invalid escape"),
     ],
-    ids=["all and a pair", "all and a list", "all and a run", "blank reason", "broken regex", "back-reference"],
+    ids=["all and a pair", "all and a list", "blank reason", "broken regex", "back-reference"],
 )
 def test_what_cannot_be_meant_is_refused_in_words_with_nothing_sent(
     shell: Shell, server: ContractServer, arguments: tuple[str, ...], words: str
 ) -> None:
+    done = shell.run("pause", *arguments, "--yes", env=server.environment(), stdin="app1/con1\n")
+
+    assert done.code == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert server.requests == []
+
+
+def test_all_and_a_run_cannot_be_meant_together(shell: Shell, server: ContractServer) -> None:
     shell.run("pause", "app1/con1", "--yes", env=server.environment())
     server.requests.clear()
     run_id = shell.run("runs").stdout.splitlines()[1].split()[0]
-    given = [run_id if argument == "RUN" else argument for argument in arguments]
-    done = shell.run("pause", *given, "--yes", env=server.environment(), stdin="app1/con1\n")
+    done = shell.run("pause", "--all", "--from-run", run_id, *REASON, "--yes", env=server.environment())
 
     assert done.code == 2
-    assert words.replace("RUN", run_id) in done.stderr
+    assert f"--from-run {run_id} names some of them" in done.stderr
     assert "Traceback" not in done.stderr
     assert server.requests == []
 

@@ -248,7 +248,7 @@ def test_of_two_windows_the_last_one_resumes(shell: Shell, server: ContractServe
 
 def test_of_twenty_windows_at_once_the_last_one_resumes(shell: Shell, server: ContractServer) -> None:
     def opened(name: str) -> list[str]:
-        return until_told(word="last" if name == "w0" else "go")
+        return until_told(word="last" if name == "w0" else "go", look_every=0.5)
 
     windows = [window(shell, server, "--", *opened(f"w{n}"), name=f"w{n}") for n in range(20)]
     for running in windows:

@@ -17,9 +17,9 @@ QUICK = "limits: {concurrency: 1, resume_rate: 100/s}"
 """Requests one after the other, and resumes without a wait in between."""
 
 
-def until_told(then: str = "", *, word: str = "go") -> list[str]:
+def until_told(then: str = "", *, word: str = "go", look_every: float = 0.05) -> list[str]:
     """A command that says `at work`, waits until the file `word` is there, and does something then."""
-    return ["sh", "-c", f"echo at work; until [ -e {word} ]; do sleep 0.05; done; {then}"]
+    return ["sh", "-c", f"echo at work; until [ -e {word} ]; do sleep {look_every}; done; {then}"]
 
 
 def window(shell: Shell, server: ContractServer, *arguments: str, extra: str = QUICK, name: str = "job") -> Running:

@@ -277,6 +277,24 @@ def test_an_error_quotes_no_more_than_an_excerpt(status: HTTPStatus) -> None:
     assert len(message) < 2 * EXCERPT
 
 
+SECRET = "s3cr/t+" + "A-long_token/" * 15
+SPELLINGS = {
+    "as it is": SECRET,
+    "as JSON": SECRET.replace("/", "\\/"),
+    "as JSON in full": "".join(f"\\u{ord(character):04X}" for character in SECRET),
+    "as a URL": "".join(f"%{ord(character):02x}" for character in SECRET),
+    "in part as a URL": SECRET[:40] + SECRET[40:].replace("/", "%2F"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_long_secret_is_not_quoted_however_it_is_spelled_and_what_only_begins_like_it_is(spelling: str) -> None:
+    reply = Reply(400, JSON, secrets=("another" * 50, SECRET))
+
+    assert reply.quote(f"no: {spelling}!") == "no: [redacted]!"
+    assert reply.quote(f"no: {SECRET[:-1]}") == f"no: {SECRET[:-1]}"
+
+
 # How long to wait: what is read of it is in `test_waits`
 
 DATE = "Mon, 23 Nov 2026 17:00:00 GMT"

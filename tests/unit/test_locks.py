@@ -169,7 +169,7 @@ async def test_no_child_keeps_the_lock_when_its_parent_is_gone(tmp_path: Path) -
         child.wait()
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EIO, errno.EACCES, errno.ENOSPC])
 async def test_where_there_are_no_locks_nothing_is_run_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -253,7 +253,7 @@ def test_a_window_waits_until_whoever_asks_has_let_go(tmp_path: Path) -> None:
     letting_go.join()
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EIO, errno.EACCES, errno.ENOSPC])
 def test_where_there_are_no_locks_no_window_is_held_and_none_is_called_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from runner.api.client import Client
 from runner.errors import ApiError
+from runner.kinds import McpServers
 from runner.policy import RetryPolicy
 from runner.settings import AccessToken, Settings
 from runner.stop import Stop
@@ -44,17 +45,33 @@ async def test_a_listing_of_mcp_servers_that_brings_nothing_new_ends() -> None:
     assert len(tenant.requests) == 4
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        reply(200, b"<html>", kind="text/html"),
-        reply(302, b"", "Location: /login"),
-        reply(404, b"default backend - 404", kind="text/plain"),
-        reply(500, b'{"code":13,"message":"internal"}'),
-        reply(501, b'{"code":12,"message":"Method Not Allowed"}'),
-    ],
-    ids=["page", "redirect", "gateway", "500", "501"],
-)
+UNTOLD = {
+    "no such listing": reply(404, b'{"code":5,"message":"Not Found"}'),
+    "not allowed": reply(403, b'{"code":7,"message":"missing permission/c1.api.ai_governance.v1.MCPServerService"}'),
+    "not implemented": reply(501, b'{"code":12,"message":"Method Not Allowed"}'),
+    "an internal error": reply(500, b'{"code":13,"message":"internal"}'),
+    "a gateway's page": reply(404, b"default backend - 404", kind="text/plain"),
+    "a web page": reply(200, b"<!doctype html><p>C1", kind="text/html"),
+    "a redirect": reply(302, b"", "Location: /login"),
+    "JSON of somebody else": reply(200, b'{"status":"ok"}'),
+    "a list that is none": reply(200, b'{"list":{}}'),
+    "a row without an id": reply(200, b'{"list":[{"displayName":"Server mcp1"}]}'),
+    "a listing of another app": reply(200, b'{"list":[{"connectorId":"mcp1","appId":"app9"}]}'),
+}
+WITHOUT_END = reply(200, b'{"list":[],"nextPageToken":"again"}')
+
+
+@pytest.mark.parametrize("answer", [*UNTOLD.values(), WITHOUT_END], ids=[*UNTOLD, "a listing without an end"])
+async def test_what_the_tenant_does_not_tell_is_neither_an_error_nor_zero(answer: bytes) -> None:
+    async with wire(answer) as tenant, talking_to(tenant) as client:
+        found = McpServers()
+        assert await found.of(client, "app1") is None
+        assert (found.apps, found.shown, found.hidden) == (0, 0, [])
+        assert found.silent.keys() == {"app1"}
+        assert found.silent["app1"]
+
+
+@pytest.mark.parametrize("answer", UNTOLD.values(), ids=UNTOLD)
 async def test_a_tenant_without_mcp_servers_is_asked_once_and_not_taken_to_be_down(answer: bytes) -> None:
     stop = Stop()
     async with wire(reply(200, b'{"list":[]}'), answer) as tenant, talking_to(tenant, stop=stop) as client:
