@@ -542,7 +542,7 @@ class Play:
                 self._check_account(record, rows, result)
                 for row in account.fresh(run_id, rows):
                     if record.operation == "pause":
-                        self._check_pause(record, row, result, account)
+                        self._check_pause(record, row, result, account, held=self._held(store, record, row))
                     elif record.undoes is not None and result is not None and account.alone and row.outcome in GOOD:
                         assert not self.truth[row.target[:2]].paused, row
             for truth in self.truth.values():
@@ -585,12 +585,20 @@ class Play:
         assert (result.exit_code == ExitCode.OK) == good, (result, rows)
         assert result.exit_code not in (ExitCode.BUG, ExitCode.STORAGE)
 
-    def _check_pause(self, record: RunRecord, row: TargetRecord, result: RunResult | None, account: Account) -> None:
+    def _held(self, store: Store, record: RunRecord, row: TargetRecord) -> bool:
+        """Whether a run holds a target that it found paused: where our pauses look like the system's, it may not."""
+        if self.scenario.vocabulary is not Vocabulary.SYSTEM or row.outcome is not Outcome.UNCHANGED:
+            return True
+        return row.target[:2] in {planned.target[:2] for planned, _ in store.held(record)}
+
+    def _check_pause(
+        self, record: RunRecord, row: TargetRecord, result: RunResult | None, account: Account, *, held: bool
+    ) -> None:
         truth = self.truth[row.target[:2]]
         truth.touched |= row.before is None  # it could not be read, or was not to be: whose pause it is stays open
         if row.outcome in GOOD and record.run_id not in account.ending and not account.named:
             assert truth.paused, (record.run_id, row)
-        if truth.paused and not truth.foreign and row.outcome in GOOD | MAYBE:
+        if held and truth.paused and not truth.foreign and row.outcome in GOOD | MAYBE:
             truth.wanted_by.add(record.run_id)
 
     def _pass_on(self, account: Account) -> None:
