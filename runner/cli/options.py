@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from runner import paths, policy, report, units
+from runner import report
+from runner.base import paths, policy, units
+from runner.base.model import ConnectorKind, Exclusion, Job, Outcome, Target, Window, is_id
 from runner.jobfile import texts
-from runner.model import ConnectorKind, Exclusion, Job, Outcome, Target, Window, is_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

@@ -7,10 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from runner.base.model import Job, OperationName
+from runner.base.policy import LimitPolicy, RetryPolicy, Share
 from runner.cli import options
 from runner.cli.app import app
-from runner.model import Job, OperationName
-from runner.policy import LimitPolicy, RetryPolicy, Share
 
 JOB = Job(
     OperationName.PAUSE,
