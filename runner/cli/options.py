@@ -21,7 +21,7 @@ _option = functools.partial(click.option, show_envvar=True)
 
 
 class Unit(click.ParamType[object]):
-    """A value with a unit, read by one of the functions of `runner.units`."""
+    """A value with a unit, read by one of the functions of `runner.base.units`."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
         self.name = name
