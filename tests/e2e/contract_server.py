@@ -102,8 +102,8 @@ class ContractServer:
             thread.join()
             listener.server_close()
 
-    def environment(self, *, plain: bool = False) -> dict[str, str]:
-        """The variables that lead a client here."""
+    def environment(self, *, plain: bool = True) -> dict[str, str]:
+        """The variables that lead a client here, with a plain secret or with a signing key, which takes longer to load."""
         return {
             "CONDUCTORONE_SERVER_URL": self.url,
             "CONDUCTORONE_CLIENT_ID": self.client.client_id,

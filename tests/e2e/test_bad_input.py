@@ -171,7 +171,7 @@ def test_settings_that_cannot_be_used_are_refused(shell: Shell, server: Contract
 
     assert done.code == 2
     assert said in one_message(done)
-    assert server.client.secret not in done.stderr
+    assert server.client.plain_secret not in done.stderr
     assert DAMAGED_KEY not in done.stderr
     assert "s3cret" not in done.stderr
 

@@ -49,7 +49,7 @@ def test_each_pair_is_posted_once_and_the_report_accounts_for_the_plan(shell: Sh
 
 
 def test_one_token_is_asked_for_with_credentials_in_the_body_alone(shell: Shell, server: ContractServer) -> None:
-    assert shell.run("run", shell.job(THREE), env=server.environment()).code == 0
+    assert shell.run("run", shell.job(THREE), env=server.environment(plain=False)).code == 0
 
     [asked] = server.token_requests()
     assert asked.method == "POST"
