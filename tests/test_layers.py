@@ -220,7 +220,9 @@ def house(tmp_path: Path) -> Path:
 def test_an_upward_import_is_seen_however_it_is_written(house: Path, line: str) -> None:
     (house / "selection/rules.py").write_text(line)
 
-    assert [found.partition(".api")[0] for found in trespasses(find_modules(house))] == ["runner.selection.rules imports runner"]
+    assert [found.partition(".api")[0] for found in trespasses(find_modules(house))] == [
+        "runner.selection.rules imports runner"
+    ]
 
 
 def test_imports_within_a_room_and_downward_are_fine(house: Path) -> None:
