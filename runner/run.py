@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -25,9 +25,14 @@ from runner.base.settings import Settings
 from runner.base.signals import Signals
 from runner.base.stop import Stop
 from runner.base.units import moment_text
+from runner.engine.join import Pausing
+from runner.engine.plan import Plan, Wave
 from runner.engine.pool import as_listed
-from runner.engine.release import Undoing
-from runner.engine.supervisor import Conduct, Context, Wave
+from runner.engine.purpose import Purpose, Resuming
+from runner.engine.release import Releasing
+from runner.engine.session import Context, Session
+from runner.engine.supervisor import Supervisor
+from runner.engine.undoing import Undoing
 from runner.plan.planner import Planner
 from runner.plan.states import with_state
 from runner.store import RunRecord, TargetRecord
@@ -40,6 +45,9 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 _UNLISTED = "the run had not found its selection to the end; repeat the command it came from"
+
+_PURPOSES: Mapping[OperationName, type[Purpose]] = {OperationName.PAUSE: Pausing, OperationName.RESUME: Resuming}
+"""What asks for more around its requests than an operation alone."""
 
 OPEN = (Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED)
 """What an interrupted run has left open."""
@@ -67,14 +75,16 @@ async def run(job: Job, context: Context) -> RunResult:
             planner = Planner(
                 job, client, stop, include_protected=context.include_protected, told=context.observer.listing
             )
-            plan = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
+            found = await _until_a_signal(context, partial(_survey, planner, job, client.turns.ends_at))
             start = start_of(recorded, context, run_id, started_at, whole=planner.whole)
             if context.living is not None:
                 context.living.enter_context(window_lock(store.directory, run_id))
             journal = store.journal(start._replace(until=until, windowed=context.windowed))
-            conduct = Conduct(job, context, run_id, journal, client, stop)
-            await conduct.supervise(planner.waves(conduct, plan))
-        return conduct.close(planner.unlisted, ended=planner.ended)
+            session = Session(job, context, run_id, client, stop, journal)
+            plan = Plan(journal, context.observer)
+            supervisor = Supervisor(session, plan, _purpose_of(session))
+            await supervisor.run(planner.waves(plan, found))
+        return supervisor.close(planner.unlisted, ended=planner.ended)
 
 
 async def proceed(
@@ -97,16 +107,24 @@ async def proceed(
             if until is not None:
                 store.give_end(record, until, context.wall())
             undoing = None if record.undoes is None else Undoing(store, store.undone_by(record), context.wall)
-            conduct = Conduct(job, context, record.run_id, store.reopen(record), client, stop, undoing)
+            session = Session(job, context, record.run_id, client, stop, store.reopen(record))
+            plan = Plan(session.journal, context.observer)
             if undoing is not None and not record.planned:  # it was cut off before it had a plan
                 again = undoing.plan()
-                conduct.plan(again)
+                plan.record(again)
             else:
                 again = list(_planned_again(store.open_targets(record, outcomes)))
-                conduct.plan(again, recorded=True)
+                plan.record(again, recorded=True)
+            supervisor = Supervisor(session, plan, _purpose_of(session, undoing))
             feed = with_state(again, client, concurrency=job.limits.concurrency, stop=stop)
-            await conduct.supervise([Wave(feed if job.preflight else as_listed(again), len(again))])
-        return conduct.close(None if record.whole else _UNLISTED)
+            await supervisor.run([Wave(feed if job.preflight else as_listed(again), len(again))])
+        return supervisor.close(None if record.whole else _UNLISTED)
+
+
+def _purpose_of(session: Session, undoing: Undoing | None = None) -> Purpose:
+    if undoing is not None:
+        return Releasing(session, undoing)
+    return _PURPOSES.get(session.job.operation, Purpose)(session)
 
 
 def end_of(job: Job, now: float, *, windowed: bool) -> float | None:

@@ -13,7 +13,7 @@ from runner.cli.account import Hints, account
 from runner.cli.carry_out import carry_out, prepare
 from runner.cli.holds import abrupt_text, continue_text, is_open, is_over, process_text, undo_text
 from runner.cli.logs import notice
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.jobfile import recorded
 from runner.report.words import connectors, moment_text
 from runner.run import OPEN, end_of, proceed

@@ -21,7 +21,7 @@ from runner.cli.plan_text import plan_text
 from runner.cli.process import allow_connections, spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
-from runner.engine.supervisor import Context, Observer
+from runner.engine.session import Context, Observer
 from runner.jobfile import load_config
 from runner.plan.preview import Preview, preview
 from runner.store import Store

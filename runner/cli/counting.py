@@ -12,7 +12,7 @@ from runner.cli.holds import abrupt_text
 from runner.cli.listing import words
 from runner.cli.logs import notice
 from runner.cli.speed import Speed, left_text
-from runner.engine.supervisor import Observer
+from runner.engine.session import Observer
 from runner.store import Holding, RunRecord
 
 _WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits nothing

@@ -14,7 +14,7 @@ from runner.base.errors import ExitCode
 from runner.base.model import Job, RunResult, Window
 from runner.cli import options, state
 from runner.cli.carry_out import Work, carry_out, look_ahead, prepare, show_plan
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.store import Store
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from runner.cli.again import recorded_job
 from runner.cli.carry_out import carry_out, prepare
 from runner.cli.holds import is_open, process_text
 from runner.cli.notices import say_what_ended_abruptly
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.report.words import moment_text
 from runner.store import RunRecord, Store
 from runner.window.undo import check_undoable, due, undo_job

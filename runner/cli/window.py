@@ -24,7 +24,7 @@ from runner.cli.logs import notice
 from runner.cli.process import spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.report.text import plain
 from runner.store import RunRecord, Store
 from runner.window import hold as engine

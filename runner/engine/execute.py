@@ -8,13 +8,12 @@ decide ── settled by the state before ────────────�
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from runner.api.budget import RetryBudget
-from runner.api.client import Client
 from runner.api.retry import is_retryable, persist, retrying, until_spent
 from runner.api.turn import Tally
 from runner.base import trace
@@ -30,17 +29,27 @@ from runner.base.model import (
     Span,
     Verdict,
 )
-from runner.base.operations import Operation
-from runner.base.policy import APPLY_TIME, NOTED_EVERY, RECHECK_DELAYS, REQUEST_LIFE, RetryPolicy
-from runner.base.stop import Stop, now
+from runner.base.policy import APPLY_TIME, NOTED_EVERY, RECHECK_DELAYS, REQUEST_LIFE
+from runner.base.stop import now
 from runner.engine.cadence import Cadence
-from runner.engine.decide import LEAVE, Leave, Timing, decide, not_ours, receipt, timing
-from runner.store import Journal
+from runner.engine.decide import Leave, Timing, decide, not_ours, receipt, timing
+from runner.engine.session import Session
 
 log = logging.getLogger(__name__)
 
 Finished = Callable[[Planned, Result], None]
 """Told of each outcome: progress, thresholds."""
+
+
+class Asked(Protocol):
+    """Who has its say before each request, and is told of each outcome: see `purpose`."""
+
+    def before_send(self, planned: Planned) -> Result | None:
+        """The outcome of a target instead of a request that is about to leave, if it must not."""
+
+    def settled(self, planned: Planned, result: Result) -> None:
+        """A target has its outcome."""
+
 
 _ACCEPTED = 202  # not done yet: a read that shows nothing proves nothing
 
@@ -77,33 +86,20 @@ class Executor:
     What is worth another try later is in `put_off` afterwards, for the last pass.
     """
 
-    def __init__(
-        self,
-        operation: Operation,
-        client: Client,
-        journal: Journal,
-        stop: Stop,
-        retry: RetryPolicy,
-        *,
-        leave: Leave = LEAVE,
-        finished: Finished | None = None,
-        cadence: Cadence | None = None,
-        sending: Callable[[Planned], Result | None] | None = None,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._operation = operation
-        self._client = client
-        self._journal = journal
-        self._stop = stop
-        self._retry = retry
-        self._budget = RetryBudget(retry)
+    def __init__(self, session: Session, asked: Asked, leave: Leave, cadence: Cadence | None = None) -> None:
+        self._operation = session.operation
+        self._client = session.client
+        self._journal = session.journal
+        self._stop = session.stop
+        self._retry = session.job.retry
+        self._budget = RetryBudget(session.job.retry)
+        self._asked = asked
         self._leave = leave
-        self._finished = finished
         self._cadence = cadence
-        self._sending = sending
-        self._wall = wall
-        self._time = client.tenant_time
-        self._life = max(REQUEST_LIFE, client.request_timeout)
+        self._wall = session.wall
+        self._time = session.client.tenant_time
+        self._life = max(REQUEST_LIFE, session.client.request_timeout)
+        self.finished: Finished | None = None
         self.put_off: list[Course] = []
         self.bugs = 0  # targets that an error inside this program has cost
 
@@ -235,8 +231,9 @@ class Executor:
         if log.isEnabledFor(logging.INFO):
             log.info("%s %s", planned.target, result.outcome)
         self._journal.outcome(planned, result)
-        if self._finished is not None:
-            self._finished(planned, result)
+        self._asked.settled(planned, result)
+        if self.finished is not None:
+            self.finished(planned, result)
 
     async def _attempt_all(self, course: Course, *, last: bool) -> None:
         """Return when an attempt was applied; raises `ApiError` with the last verdict otherwise."""
@@ -302,7 +299,7 @@ class Executor:
             first = not course.ambiguous and course.planned.span is None
             self._journal.under_way(course.planned, self._wall(), self._ahead(course), first=first)
             course.noted_at = moment
-        if self._sending is not None and (left := self._sending(course.planned)) is not None:
+        if (left := self._asked.before_send(course.planned)) is not None:
             raise _Settled(self._result(course, left.outcome, left.detail)._replace(left_to=left.left_to))
         if course.first_sent is None or not course.ambiguous:  # what was refused, or never sent, had no effect
             course.first_sent, course.sent_from = moment, self._time.earliest(moment)

@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
-from runner.api.client import Client
 from runner.api.lookup import find
 from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.base.model import ConnectorState, Outcome, PauseKind, Planned
 from runner.base.policy import LAST_LOOK
-from runner.base.stop import Stop
 from runner.base.units import duration_text
 from runner.engine.pool import Put, work_through
-from runner.store import Journal, TargetRecord
+from runner.engine.session import Session
+from runner.store import TargetRecord
 
 _FIRST_LOOK, _SLOWER, _SLOWEST = 2.0, 1.5, 30.0
 """Seconds until the first look at a sync, how much longer each next one waits, and the longest wait."""
@@ -22,11 +21,11 @@ _AGAIN = "resumed, and paused again since: a request that was held up on its way
 class Aftermath:
     """Looks, and corrects the outcomes of an undo by what it sees."""
 
-    def __init__(self, client: Client, journal: Journal, stop: Stop, *, workers: int) -> None:
-        self._client = client
-        self._journal = journal
-        self._stop = stop
-        self._workers = workers
+    def __init__(self, session: Session) -> None:
+        self._client = session.client
+        self._journal = session.journal
+        self._stop = session.stop
+        self._workers = session.job.limits.concurrency
 
     async def follow(self, resumed: Sequence[TargetRecord], seconds: float) -> None:
         """Wait until the sync of each resumed target has ended, `seconds` at most.

@@ -1,5 +1,7 @@
 """What the outcomes of a run say about the run: too many failures, or a credential that may do nothing."""
 
+from collections.abc import Callable
+
 from runner.base.errors import ExitCode
 from runner.base.model import Job, Outcome, Result, Verdict
 from runner.base.policy import Share
@@ -9,10 +11,10 @@ from runner.base.stop import Stop
 class Watch:
     """Sees every outcome as it comes, and asks the run to stop when going on would do no good."""
 
-    def __init__(self, job: Job, stop: Stop, planned: int = 0) -> None:
+    def __init__(self, job: Job, stop: Stop, planned: Callable[[], int]) -> None:
         self._job = job
         self._stop = stop
-        self.planned = planned
+        self._planned = planned
         self._finished = 0
         self._failures = 0
         self._failures_before = 0  # in the waves that are through
@@ -22,7 +24,7 @@ class Watch:
     @property
     def remaining(self) -> int:
         """How many targets of the plan have no outcome yet."""
-        return max(0, self.planned - self._finished)
+        return max(0, self._planned() - self._finished)
 
     def finished(self, result: Result) -> None:
         """Take note of one target's outcome."""
@@ -76,7 +78,7 @@ class Watch:
 
     def _check_threshold(self) -> None:
         limit = self._job.limits.max_failures
-        if limit is not None and self._failures > limit.of(self.planned):
+        if limit is not None and self._failures > limit.of(self._planned()):
             # without their number: what is in flight can fail, too, and the account has all of them
             self._stop.request(
                 f"the failed and unknown targets are more than max_failures ({limit}) allows", ExitCode.STOPPED

@@ -5,23 +5,20 @@ tenant says of it now is kept: for a pause that is the receipt. One that does no
 reads may lag behind writes; what remains is in doubt, since nothing proves that it is paused.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from runner.api.client import Client
 from runner.api.lookup import find
 from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.base.model import Connector, ConnectorState, Look, OperationName, Outcome
-from runner.base.operations import Operation
 from runner.base.policy import RECHECK_DELAYS
-from runner.base.stop import Stop
 from runner.base.stop import now as loop_time
 from runner.engine.decide import Timing, receipt, timing
 from runner.engine.pool import Put, work_through
-from runner.store import Journal, TargetRecord
+from runner.engine.session import Session
+from runner.store import TargetRecord
 
 _NO_EFFECT = "the tenant accepted it, but it reads as if nothing had happened"
 _UNSEEN = "the tenant accepted it, but no read shows it: perhaps this credential may not see what is paused"
@@ -47,22 +44,13 @@ class Doubt(NamedTuple):
 class Verifier:
     """Confirms changes, or says that it cannot."""
 
-    def __init__(
-        self,
-        operation: Operation,
-        client: Client,
-        journal: Journal,
-        stop: Stop,
-        *,
-        concurrency: int,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._operation = operation
-        self._client = client
-        self._journal = journal
-        self._stop = stop
-        self._concurrency = concurrency
-        self._wall = wall
+    def __init__(self, session: Session) -> None:
+        self._operation = session.operation
+        self._client = session.client
+        self._journal = session.journal
+        self._stop = session.stop
+        self._concurrency = session.job.limits.concurrency
+        self._wall = session.wall
         self._doubts: list[Doubt] = []
         self._looks: set[Look] = set()  # that are remembered already
         self._early: list[tuple[TargetRecord, ConnectorState]] = []  # paused shortly before they were asked to be

@@ -15,8 +15,8 @@ from runner.base.errors import AccessError, ApiError, ExitCode, OutageError, Sto
 from runner.base.model import Connector, Job, Planned, Target
 from runner.base.policy import Share
 from runner.base.stop import Stop
+from runner.engine.plan import Plan, Wave
 from runner.engine.pool import Feed, Put, as_listed, work_through
-from runner.engine.supervisor import Conduct, Wave
 from runner.plan.discover import Discovery, Told
 from runner.plan.kinds import McpServers, kind_of
 from runner.plan.states import with_state
@@ -112,13 +112,13 @@ class Planner:
         named.sort(key=lambda planned: planned.seq)
         return [planned._replace(seq=seq) for seq, planned in enumerate([*named, *found])]
 
-    def waves(self, conduct: Conduct, plan: list[Planned] | None) -> list[Wave]:
-        """What the conduct works on, and records as its plan before or while it does."""
-        known = self._pairs if plan is None else plan
-        conduct.plan(known)
-        if plan is None and self._job.select is not None:
-            conduct.plan_will_grow()
-            return [Wave(self._pairs_and_stream(conduct), len(known))]
+    def waves(self, plan: Plan, found: list[Planned] | None) -> list[Wave]:
+        """What is worked on, and recorded in the plan before or while it is; `found` is what `survey` has returned."""
+        known = self._pairs if found is None else found
+        plan.record(known)
+        if found is None and self._job.select is not None:
+            plan.will_grow()
+            return [Wave(self._pairs_and_stream(plan), len(known))]
         return [Wave(self._feed(part), len(part)) for part in in_waves(known, self._job.waves)]
 
     @property
@@ -172,24 +172,24 @@ class Planner:
             mcp=McpServers() if self._kinds else None,
         )
 
-    def _pairs_and_stream(self, conduct: Conduct) -> Feed[Planned]:
-        pairs, stream = self._feed(self._pairs), self._stream(conduct)
+    def _pairs_and_stream(self, plan: Plan) -> Feed[Planned]:
+        pairs, stream = self._feed(self._pairs), self._stream(plan)
 
         async def feed(put: Put[Planned]) -> None:
             await pairs(put)
             await stream(put)
             if self.whole:
-                conduct.plan_is_whole()
+                plan.is_whole()
 
         return feed
 
-    def _stream(self, conduct: Conduct) -> Feed[Planned]:
-        def plan(app: App, connector: Connector, judgement: Judgement) -> Planned | None:
+    def _stream(self, plan: Plan) -> Feed[Planned]:
+        def found(app: App, connector: Connector, judgement: Judgement) -> Planned | None:
             if not judgement.selected or (connector.app_id, connector.connector_id) in self._named:
                 return None
-            return conduct.add(_planned(app, connector))
+            return plan.add(_planned(app, connector))
 
-        return self._discovery.feed(plan)
+        return self._discovery.feed(found)
 
     def _feed(self, part: Sequence[Planned]) -> Feed[Planned]:
         """Those whose state the listing has shown go ahead; the others are read first."""

@@ -11,7 +11,7 @@ from runner.base import policy
 from runner.base.errors import StorageError, UsageError
 from runner.base.model import ConnectorState, Job, JsonObject, Outcome, Target, is_id
 from runner.base.units import shown
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.jobfile import recorded
 from runner.plan.preview import Preview, preview
 from runner.store import TargetRecord

@@ -22,7 +22,7 @@ from runner.base.policy import Share
 from runner.base.signals import Signals, heed
 from runner.base.stop import Stop
 from runner.base.units import duration_text
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.run import client_of, run
 from runner.store import RunRecord, Store, TargetRecord
 from runner.window.command import Command, Elapsed

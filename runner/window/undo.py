@@ -9,9 +9,12 @@ from runner.base import trace
 from runner.base.errors import ExitCode, UsageError
 from runner.base.model import Job, OperationName, RunResult
 from runner.base.stop import Stop
+from runner.engine.plan import Plan, Wave
 from runner.engine.pool import as_listed
-from runner.engine.release import Undoing
-from runner.engine.supervisor import Conduct, Context, Wave
+from runner.engine.release import Releasing
+from runner.engine.session import Context, Session
+from runner.engine.supervisor import Supervisor
+from runner.engine.undoing import Undoing
 from runner.run import client_of, locked, start_of
 from runner.store import RunRecord, Store
 from runner.store.database import new_run_id
@@ -48,17 +51,19 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
     check_undoable(undone, tenant)
     async with locked(undone.job_name, context):
         undoing = Undoing(store, undone, context.wall)
-        plan = undoing.plan(left_too=context.include_anomalies)
-        if not plan:
+        held = undoing.plan(left_too=context.include_anomalies)
+        if not held:
             return None
         stop, run_id = Stop(), new_run_id(started_at)
         trace.run_id.set(run_id)
         async with client_of(job, context, stop) as client:
             start = start_of(job, context, run_id, started_at, whole=True)._replace(undoes=undone.run)
-            conduct = Conduct(job, context, run_id, store.journal(start), client, stop, undoing)
-            conduct.plan(plan)
-            await conduct.supervise([Wave(as_listed(plan), len(plan))])
-        result = conduct.close()
+            session = Session(job, context, run_id, client, stop, store.journal(start))
+            plan = Plan(session.journal, context.observer)
+            plan.record(held)
+            supervisor = Supervisor(session, plan, Releasing(session, undoing))
+            await supervisor.run([Wave(as_listed(held), len(held))])
+        result = supervisor.close()
         if not store.held(undone):
             store.close_abrupt(
                 undone, f"it ended abruptly, and run {run_id} has undone it", ExitCode.STOPPED, context.wall()

@@ -13,7 +13,7 @@ import pytest
 from runner.base import settings
 from runner.base.model import Job, OperationName, Outcome, RunResult, Target
 from runner.base.settings import AccessToken, Settings
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.run import proceed, run
 from runner.sandbox import (
     Arrival,

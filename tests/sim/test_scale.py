@@ -10,7 +10,7 @@ from runner.base.errors import ExitCode
 from runner.base.model import Planned, Result
 from runner.base.policy import LimitPolicy
 from runner.base.settings import from_environment
-from runner.engine.supervisor import Observer
+from runner.engine.session import Observer
 from runner.sandbox import Faults, SandboxServer, Tenant, environment, of_pairs
 from runner.sandbox.oracle import Oracle
 from runner.store import Journal, Store

@@ -9,7 +9,7 @@ from runner import jobfile
 from runner.base.errors import ExitCode, UsageError
 from runner.base.model import Exclusion, Job, OperationName, Outcome, RunResult, Selection, Target
 from runner.base.policy import LimitPolicy, Share
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.plan import saved as planfile
 from runner.plan.preview import Preview, preview
 from runner.run import run

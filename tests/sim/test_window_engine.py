@@ -12,7 +12,7 @@ from runner.base.errors import ExitCode
 from runner.base.model import Job, Outcome, RunResult, Window
 from runner.base.policy import LimitPolicy, RetryPolicy, Share
 from runner.base.signals import Signals
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.store import RunRecord
 from runner.window import hold as engine
 from runner.window.undo import undo, undo_job

@@ -29,7 +29,7 @@ UNCHANGED = Result(Outcome.UNCHANGED)
 def watched(planned: int, max_failures: Share | None = None) -> tuple[Watch, Stop]:
     stop = Stop()
     job = Job(OperationName.PAUSE, "test", limits=LimitPolicy(max_failures=max_failures))
-    return Watch(job, stop, planned), stop
+    return Watch(job, stop, lambda: planned), stop
 
 
 def until_stopped(watch: Watch, stop: Stop, result: Result, at_most: int = 1000) -> int:

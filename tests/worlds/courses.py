@@ -19,7 +19,7 @@ from runner.base.model import Exclusion, Job, OperationName, RunResult, Selectio
 from runner.base.policy import LimitPolicy
 from runner.base.settings import ClientCredentials, Settings
 from runner.base.signals import Signals
-from runner.engine.supervisor import Context
+from runner.engine.session import Context
 from runner.run import run
 from runner.store import RunRecord, Store, TargetRecord
 from runner.window import hold as engine
