@@ -16,22 +16,24 @@ from typing import TypeVar
 
 import anyio
 
-from runner import __version__, trace, units
+from runner import __version__
 from runner.api.client import Client
-from runner.conduct import Conduct, Context, Wave
-from runner.errors import InterruptedRunError, OutageError, RunnerError, SettingsError, UsageError
-from runner.model import Job, OperationName, Outcome, Planned, RunResult
-from runner.planning import Planner
-from runner.release import Undoing
-from runner.settings import Settings
-from runner.signals import Signals
-from runner.stop import Stop
+from runner.base import trace, units
+from runner.base.errors import InterruptedRunError, OutageError, RunnerError, SettingsError, UsageError
+from runner.base.model import Job, OperationName, Outcome, Planned, RunResult
+from runner.base.settings import Settings
+from runner.base.signals import Signals
+from runner.base.stop import Stop
+from runner.base.units import moment_text
+from runner.engine.pool import as_listed
+from runner.engine.release import Undoing
+from runner.engine.supervisor import Conduct, Context, Wave
+from runner.plan.planner import Planner
+from runner.plan.states import with_state
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart
 from runner.store.locks import lock, user_name, window_lock
-from runner.targets import as_listed, with_state
-from runner.units import moment_text
 
 log = logging.getLogger(__name__)
 

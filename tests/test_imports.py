@@ -61,4 +61,4 @@ def test_a_run_loads_nothing_that_only_other_commands_and_its_report_need(tmp_pa
     found = loaded(tmp_path, "run", job, code=2)  # no credentials: everything up to the first request is there
 
     assert {"aiohttp", "sqlite3", "runner.run", "runner.api.client"} <= found
-    assert found & (SELDOM | {"runner.planfile", "runner.report.json_text"}) == set()
+    assert found & (SELDOM | {"runner.plan.saved", "runner.report.json_text"}) == set()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from runner import jobfile
-from runner.model import OperationName
+from runner.base.model import OperationName
 from runner.sandbox.demo import demo_population
 
 JOBS = Path(__file__).parent.parent / "jobs"

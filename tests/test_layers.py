@@ -17,54 +17,21 @@ SOURCE = Path(__file__).parents[1] / PACKAGE
 
 EVERYTHING = "everything below"
 
-# Top to bottom. A room is a file or a folder of runner/; beside it, what it may import of the rooms below.
+# Top to bottom, as a job goes. A room is a file or a folder of runner/; beside it, the rooms below that it may import.
 ROOMS = {
     "__main__": "cli",
     "cli": EVERYTHING,
     "sandbox": "",  # the other side of the wire
-    "window": "undo run conduct drain command signals store api stop units errors model policy",
-    "undo": "run conduct release targets store trace stop errors model policy",
-    "command": "signals stop",
-    "receipts": "decide store errors model policy",
-    "planfile": "run preview conduct store recorded units errors model policy",
-    "run": "planning conduct release signals targets store api settings trace stop units errors model",
-    "preview": "planning discover kinds decide store api settings operations stop errors model",
-    "planning": "conduct discover kinds selection targets pool api stop errors model policy",
-    "conduct": "aftermath verify release leasing execute decide cadence watch signals pool store api settings "
-    "operations stop errors model pauses policy",
-    "aftermath": "targets pool store api stop units errors model policy",
-    "drain": "verify targets pool store api stop errors model",
-    "release": "execute cadence pauses store api stop errors model policy",
-    "leasing": "execute decide pauses store api stop errors model policy",
-    "discover": "kinds selection pool api stop errors model",
-    "kinds": "api errors model",
-    "verify": "decide targets pool store api operations stop errors model policy",
-    "execute": "decide cadence store api operations trace stop errors model policy",
-    "watch": "stop errors model policy",
-    "decide": "operations pauses model policy",
-    "signals": "",
-    "cadence": "stop",
-    "report": "store operations units errors model",
-    "targets": "pool api stop errors model",
-    "pool": "stop errors model",
-    "store": "errors model pauses policy",
-    "api": "settings signing_key operations stop errors model policy",
-    "jobfile": "selection operations paths units errors model policy",
-    "recorded": "model",
-    "pairlist": "units errors model",
-    "selection": "units model",
-    "settings": "credential signing_key paths errors",
-    "credential": "signing_key paths errors",
-    "signing_key": "",  # pure: what a client secret is that is a key, and what merely looks like one
-    "operations": "model",
-    "trace": "",  # what is being worked on, for log lines
-    "stop": "errors",
-    "paths": "",  # as people write them
-    "units": "model policy",
-    "errors": "model",
-    "model": "pauses policy",
-    "pauses": "policy",
-    "policy": "",
+    "window": "run engine store api base",
+    "run": "plan engine store api base",
+    "plan": "engine jobfile selection store api base",
+    "engine": "store api base",
+    "report": "store base",
+    "store": "base",
+    "api": "base",
+    "jobfile": "selection base",
+    "selection": "base",
+    "base": "",
     "__init__": "",  # the version; every room may read it
 }
 
@@ -221,9 +188,11 @@ def house(tmp_path: Path) -> Path:
     """An empty package to break the rules in."""
     for path in (
         "__init__.py",
-        "model.py",
-        "errors.py",
-        "pool.py",
+        "base/__init__.py",
+        "base/model.py",
+        "base/errors.py",
+        "selection/__init__.py",
+        "selection/rules.py",
         "api/__init__.py",
         "api/client.py",
         "api/pace.py",
@@ -240,8 +209,8 @@ def house(tmp_path: Path) -> Path:
         "from runner import api",
         "from runner.api import client",
         "from runner.api.client import Client",
-        "from .api.client import Client",
-        "from . import api",
+        "from ..api.client import Client",
+        "from .. import api",
         "def work():\n    from runner.api import client",
         "if TYPE_CHECKING:\n    from runner.api import client",
         "import_module('runner.api')",
@@ -249,16 +218,18 @@ def house(tmp_path: Path) -> Path:
     ],
 )
 def test_an_upward_import_is_seen_however_it_is_written(house: Path, line: str) -> None:
-    (house / "pool.py").write_text(line)
+    (house / "selection/rules.py").write_text(line)
 
-    assert [found.partition(".api")[0] for found in trespasses(find_modules(house))] == ["runner.pool imports runner"]
+    assert [found.partition(".api")[0] for found in trespasses(find_modules(house))] == [
+        "runner.selection.rules imports runner"
+    ]
 
 
 def test_imports_within_a_room_and_downward_are_fine(house: Path) -> None:
     (house / "api/client.py").write_text(
-        "from . import pace\nfrom ..errors import ApiError\nfrom runner import __version__"
+        "from . import pace\nfrom ..base.errors import ApiError\nfrom runner import __version__"
     )
-    (house / "pool.py").write_text("import anyio\nfrom runner.model import Target")
+    (house / "selection/rules.py").write_text("import anyio\nfrom runner.base.model import Target")
 
     assert trespasses(find_modules(house)) == []
     assert cycle(find_modules(house)) == []
@@ -272,10 +243,10 @@ def test_a_ring_within_one_room_is_seen(house: Path) -> None:
 
 
 def test_a_library_beside_its_door_is_seen(house: Path) -> None:
-    (house / "pool.py").write_text("def work():\n    from aiohttp import web")
+    (house / "selection/rules.py").write_text("def work():\n    from aiohttp import web")
     (house / "api/client.py").write_text("import aiohttp.client")
 
-    assert strangers(find_modules(house)) == ["runner.pool imports aiohttp"]
+    assert strangers(find_modules(house)) == ["runner.selection.rules imports aiohttp"]
 
 
 def test_every_door_leads_to_a_room() -> None:

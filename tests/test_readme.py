@@ -19,11 +19,12 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from runner import errors, jobfile, report
+from runner import jobfile, report
+from runner.base import errors
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
 from runner.cli.app import COMMANDS, app
-from runner.errors import ExitCode
 from runner.jobfile.config import load_config
-from runner.model import Outcome
 from runner.sandbox import Faults
 from tests.test_layers import ROOMS
 

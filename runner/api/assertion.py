@@ -10,9 +10,9 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from runner import signing_key
-from runner.errors import SettingsError
-from runner.settings import SECRET_PREFIX, ClientCredentials
+from runner.base import signing_key
+from runner.base.errors import SettingsError
+from runner.base.settings import SECRET_PREFIX, ClientCredentials
 
 if TYPE_CHECKING:
     from jwt import PyJWK

@@ -15,11 +15,11 @@ import anyio
 from yarl import URL
 
 from runner.api.retry import retrying
-from runner.errors import AccessError, ApiError, ExitCode
-from runner.model import AttemptClass, Verdict
-from runner.policy import RetryPolicy
-from runner.settings import AccessToken
-from runner.stop import Stop, now
+from runner.base.errors import AccessError, ApiError, ExitCode
+from runner.base.model import AttemptClass, Verdict
+from runner.base.policy import RetryPolicy
+from runner.base.settings import AccessToken
+from runner.base.stop import Stop, now
 
 _THROTTLED = 429
 

@@ -1,6 +1,6 @@
 """The retry budget: in a bulk run it decides when something is sent again, not whether."""
 
-from runner.policy import RetryPolicy
+from runner.base.policy import RetryPolicy
 
 
 class RetryBudget:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from runner.api.waits import retry_after
-from runner.model import AttemptClass, Verdict
+from runner.base.model import AttemptClass, Verdict
 
 _NOT_SENT, _REFUSED = AttemptClass.NOT_SENT, AttemptClass.REFUSED
 _APPLIED, _AMBIGUOUS = AttemptClass.APPLIED, AttemptClass.AMBIGUOUS

@@ -27,12 +27,12 @@ from runner.api.retry import persist, retrying, while_up
 from runner.api.tenant_time import TenantTime
 from runner.api.transport import Transport
 from runner.api.turn import Tally, Turns
-from runner.errors import ApiError
-from runner.model import AttemptClass, Connector, JsonObject, Target, Verdict, is_id
-from runner.operations import Operation
-from runner.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
-from runner.settings import AccessToken, Settings
-from runner.stop import Stop, now
+from runner.base.errors import ApiError
+from runner.base.model import AttemptClass, Connector, JsonObject, Target, Verdict, is_id
+from runner.base.operations import Operation
+from runner.base.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
+from runner.base.settings import AccessToken, Settings
+from runner.base.stop import Stop, now
 
 log = logging.getLogger(__name__)
 

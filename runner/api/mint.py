@@ -16,11 +16,11 @@ from runner.api import assertion
 from runner.api.auth import Token
 from runner.api.classify import Reply, classify_reply, json_object
 from runner.api.waits import moment
-from runner.errors import AccessError, ApiError
-from runner.model import AttemptClass
-from runner.policy import REPLY_BYTES, TOKEN_LEEWAY
-from runner.settings import ClientCredentials, Settings
-from runner.stop import now
+from runner.base.errors import AccessError, ApiError
+from runner.base.model import AttemptClass
+from runner.base.policy import REPLY_BYTES, TOKEN_LEEWAY
+from runner.base.settings import ClientCredentials, Settings
+from runner.base.stop import now
 
 if TYPE_CHECKING:
     from jwt import PyJWK

@@ -3,7 +3,7 @@
 Pure decisions about a clock that is handed in (seconds).
 """
 
-from runner.policy import RetryPolicy
+from runner.base.policy import RetryPolicy
 
 
 class Outage:

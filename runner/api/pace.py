@@ -21,7 +21,7 @@ import random as random_module
 from dataclasses import dataclass
 
 from runner.api.bucket import History, Slots
-from runner.policy import QUOTA_WAIT
+from runner.base.policy import QUOTA_WAIT
 
 
 @dataclass(frozen=True, slots=True)

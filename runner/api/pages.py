@@ -6,9 +6,9 @@ Pure. Whoever acts on what is read, or on what is not there, relies on this.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.errors import ApiError
-from runner.model import AttemptClass, JsonObject, Target, Verdict
-from runner.policy import BARREN_PAGES
+from runner.base.errors import ApiError
+from runner.base.model import AttemptClass, JsonObject, Target, Verdict
+from runner.base.policy import BARREN_PAGES
 
 _READS = ("connectorView", "list")
 """What C1's answers to reads hold, and its answers to actions never."""

@@ -8,10 +8,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
-from runner.errors import ApiError
-from runner.model import AttemptClass
-from runner.policy import RetryPolicy
-from runner.stop import Stop, now
+from runner.base.errors import ApiError
+from runner.base.model import AttemptClass
+from runner.base.policy import RetryPolicy
+from runner.base.stop import Stop, now
 
 Value = TypeVar("Value")
 

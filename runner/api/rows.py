@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from runner.model import Connector, ConnectorState
+from runner.base.model import Connector, ConnectorState
 
 _NOTHING_SAID = object()
 

@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from runner.policy import CLOCK_MARGIN, CLOCKS_DISAGREE, LARGE_OFFSET
-from runner.stop import now
+from runner.base.policy import CLOCK_MARGIN, CLOCKS_DISAGREE, LARGE_OFFSET
+from runner.base.stop import now
 
 log = logging.getLogger(__name__)
 

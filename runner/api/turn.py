@@ -15,10 +15,10 @@ import anyio
 from runner.api.outage import Outage
 from runner.api.pace import Pace, PaceSnapshot
 from runner.api.ratelimit import Allowance
-from runner.errors import ApiError, ExitCode
-from runner.model import AttemptClass, Verdict
-from runner.policy import LimitPolicy, RetryPolicy
-from runner.stop import Stop
+from runner.base.errors import ApiError, ExitCode
+from runner.base.model import AttemptClass, Verdict
+from runner.base.policy import LimitPolicy, RetryPolicy
+from runner.base.stop import Stop
 
 _LONGEST_PATIENCE = 0.05
 """Seconds that an intent may be held back for others to share its commit."""

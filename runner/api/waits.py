@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from runner.policy import BLIND_WAIT, LONGEST_WAIT
+from runner.base.policy import BLIND_WAIT, LONGEST_WAIT
 
 _NUMBER = re.compile(r"\s*([0-9]{1,1000}(?:\.[0-9]*)?)\s*(?:s|secs?|seconds?)?\s*", re.IGNORECASE).fullmatch
 _EPOCHS_FROM, _EPOCHS_TO = 1e9, 1e11

@@ -5,9 +5,9 @@ import os
 import sys
 from typing import NoReturn
 
+from runner.base.errors import ExitCode, RunnerError
 from runner.cli import streams
 from runner.cli.given import check_given
-from runner.errors import ExitCode, RunnerError
 
 _NEW_OBJECTS = 100_000
 """How many more objects there must be before the garbage collector looks for cycles among the young.

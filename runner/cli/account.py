@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import click
 
-from runner import report, trace
+from runner import report
+from runner.base import trace
+from runner.base.errors import ExitCode, RunnerError, StorageError, UsageError
+from runner.base.model import OperationName, Outcome, RunResult
 from runner.cli.holds import continue_text, ending_text, undo_text
 from runner.cli.logs import notice
 from runner.cli.process import undisturbed
 from runner.cli.state import to_type
 from runner.cli.streams import note_loss
-from runner.errors import ExitCode, RunnerError, StorageError, UsageError
-from runner.model import OperationName, Outcome, RunResult
 from runner.report.text import plain
 from runner.store import Holding, RunRecord, Store, TargetRecord
 

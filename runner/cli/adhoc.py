@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from runner import pairlist
 from runner import run as engine
+from runner.base.errors import NothingSelectedError, UsageError
+from runner.base.model import Job, OperationName, Outcome, Selection, Target, Window
+from runner.base.operations import OPERATIONS
 from runner.cli import options, state
 from runner.cli.carry_out import carry_out, look_ahead, prepare
 from runner.cli.plan_text import headline, plan_text
-from runner.errors import NothingSelectedError, UsageError
-from runner.model import Job, OperationName, Outcome, Selection, Target, Window
-from runner.operations import OPERATIONS
-from runner.preview import Preview
+from runner.jobfile import pairlist
+from runner.plan.preview import Preview
 from runner.store import Store
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import click
 
-from runner import recorded
+from runner.base.errors import ExitCode, LockedError, UsageError
+from runner.base.model import Job, OperationName, Outcome, RunResult, Window
 from runner.cli import options, state
 from runner.cli.account import Hints, account
 from runner.cli.carry_out import carry_out, prepare
 from runner.cli.holds import abrupt_text, continue_text, is_open, is_over, process_text, undo_text
 from runner.cli.logs import notice
-from runner.conduct import Context
-from runner.errors import ExitCode, LockedError, UsageError
-from runner.model import Job, OperationName, Outcome, RunResult, Window
+from runner.engine.supervisor import Context
+from runner.jobfile import recorded
 from runner.report.words import connectors, moment_text
 from runner.run import OPEN, end_of, proceed
 from runner.store import RunRecord, Store

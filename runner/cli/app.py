@@ -40,7 +40,7 @@ _EXIT_CODES = {
     "75": "another run holds the lock",
     "129, 130, 143": "ended by SIGHUP, SIGINT, SIGTERM",
 }
-"""What `--help` says of `runner.errors.ExitCode`; any other code means failure."""
+"""What `--help` says of `runner.base.errors.ExitCode`; any other code means failure."""
 
 
 class LazyGroup(click.Group):

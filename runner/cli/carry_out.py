@@ -9,6 +9,9 @@ import anyio
 import click
 
 from runner import report
+from runner.base.errors import ApiError, ExitCode, OutageError
+from runner.base.model import Job, RunResult
+from runner.base.settings import Settings
 from runner.cli import logs, state
 from runner.cli.account import Hints, account
 from runner.cli.listing import Listing
@@ -18,12 +21,9 @@ from runner.cli.plan_text import plan_text
 from runner.cli.process import allow_connections, spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
-from runner.conduct import Context, Observer
-from runner.errors import ApiError, ExitCode, OutageError
+from runner.engine.supervisor import Context, Observer
 from runner.jobfile import load_config
-from runner.model import Job, RunResult
-from runner.preview import Preview, preview
-from runner.settings import Settings
+from runner.plan.preview import Preview, preview
 from runner.store import Store
 
 Work = Callable[[Job, Context], Awaitable[RunResult | None]]

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from runner.errors import UsageError
+from runner.base.errors import UsageError
 
 _LONGEST = 4096  # bytes of a first line that are read
 

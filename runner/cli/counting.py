@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Self
 
 from runner.api.client import Client
+from runner.base.model import Outcome, Planned, Result
 from runner.cli.holds import abrupt_text
 from runner.cli.listing import words
 from runner.cli.logs import notice
 from runner.cli.speed import Speed, left_text
-from runner.conduct import Observer
-from runner.model import Outcome, Planned, Result
+from runner.engine.supervisor import Observer
 from runner.store import Holding, RunRecord
 
 _WORTH_TELLING = 1000.0  # requests a second: a learned limit above this limits nothing

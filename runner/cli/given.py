@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from runner.errors import UsageError
-from runner.paths import is_text
+from runner.base.errors import UsageError
+from runner.base.paths import is_text
 
 if TYPE_CHECKING:
     import click

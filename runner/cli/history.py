@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from runner import report as reports_of
-from runner import units
+from runner.base import units
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
 from runner.cli import options, state
 from runner.cli.account import Hints, extras_of, render_to_stdout
 from runner.cli.holds import is_open, process_text
 from runner.cli.table import print_table
-from runner.errors import ExitCode
-from runner.model import Outcome
 from runner.report.document import duration
 from runner.report.text import plain, shortened
 from runner.report.words import duration_text

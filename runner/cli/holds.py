@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
+from runner.base.model import OperationName, Outcome
 from runner.cli.state import to_type
-from runner.model import OperationName, Outcome
 from runner.report.text import plain
 from runner.report.words import connectors, moment_text
 from runner.store import Holding, RunRecord, Store

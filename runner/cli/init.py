@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
+from runner.base.errors import ExitCode, NothingSelectedError, UsageError
+from runner.base.model import OperationName, Selection
 from runner.cli import options
 from runner.cli.seeing import look
 from runner.cli.seen import Seen
-from runner.errors import ExitCode, NothingSelectedError, UsageError
-from runner.model import OperationName, Selection
 from runner.report.text import shortened
 
 

@@ -5,7 +5,7 @@ import logging
 import re
 from datetime import UTC, datetime
 
-from runner import trace
+from runner.base import trace
 from runner.cli.screen import say
 from runner.report.text import json_safe, plain
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from runner import paths, policy, report, units
+from runner import report
+from runner.base import paths, policy, units
+from runner.base.model import ConnectorKind, Exclusion, Job, Outcome, Target, Window, is_id
 from runner.jobfile import texts
-from runner.model import ConnectorKind, Exclusion, Job, Outcome, Target, Window, is_id
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -20,7 +21,7 @@ _option = functools.partial(click.option, show_envvar=True)
 
 
 class Unit(click.ParamType[object]):
-    """A value with a unit, read by one of the functions of `runner.units`."""
+    """A value with a unit, read by one of the functions of `runner.base.units`."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
         self.name = name

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from runner.base.model import OperationName, Outcome
+from runner.base.operations import OPERATIONS
+from runner.base.units import moment_text
 from runner.cli.mcp_text import mcp_lines
-from runner.kinds import McpServers
-from runner.model import OperationName, Outcome
-from runner.operations import OPERATIONS
-from runner.preview import Preview
+from runner.plan.kinds import McpServers
+from runner.plan.preview import Preview
 from runner.report.text import plain, shortened
 from runner.store import TargetRecord
-from runner.units import moment_text
 
 LISTED = 1000
 """Targets of one outcome that are shown one by one; the rest is counted."""

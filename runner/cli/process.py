@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runner.errors import UsageError
+from runner.base.errors import UsageError
 
 _OTHER_FILES = 50
 """Files besides connections: state, reports, streams, libraries."""

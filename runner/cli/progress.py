@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runner.api.client import Client
+from runner.base.model import Planned, Result
 from runner.cli.counting import BAD, Counting, Silent, asked_to_stop_text, interrupted_text
 from runner.cli.holds import abrupt_text
 from runner.cli.logs import notice
 from runner.cli.screen import Live, say
-from runner.model import Planned, Result
 from runner.report.text import json_safe, plain, shortened
 from runner.store import RunRecord, Store
 

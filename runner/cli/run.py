@@ -4,16 +4,21 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runner import jobfile, report
 from runner import run as engine
+from runner.base.errors import ExitCode
+from runner.base.model import Job, RunResult, Window
 from runner.cli import options, state
 from runner.cli.carry_out import Work, carry_out, look_ahead, prepare, show_plan
-from runner.errors import ExitCode
-from runner.model import Window
+from runner.engine.supervisor import Context
 from runner.store import Store
+
+if TYPE_CHECKING:
+    from runner.plan.saved import SavedPlan
 
 
 @click.command()
@@ -52,10 +57,10 @@ def run(
         raise click.UsageError("give a job file, or --plan with a saved plan")
     work: Work = engine.run
     if plan_path is not None:
-        from runner import planfile  # no other command needs it
+        from runner.plan import saved  # no other command needs it
 
-        saved = planfile.load(plan_path)
-        job, work = saved.job, saved.carry_out
+        planned = saved.load(plan_path)
+        job, work = planned.job, _checked(planned)
     else:
         job = jobfile.load(job_path or "-")
     job = prepare(replace(overrides.apply(job), window=window or job.window), manner)
@@ -95,9 +100,19 @@ def plan(
         report.write(report.expand(template, shown.run), shown.run, shown.targets)
     command = shlex.join(["c1-runner", "run", *sys.argv[2:]])  # with the same options
     if output is not None:
-        from runner import planfile
+        from runner.plan import saved
 
-        planfile.save(output, job, shown)
+        saved.save(output, job, shown)
         command = f"c1-runner run --plan {output}"
     show_plan(shown, manner.output_format, command)
     return shown.run.exit_code or ExitCode.OK
+
+
+def _checked(saved: "SavedPlan") -> Work:
+    """To run a job, if the tenant is still as the plan has it."""
+
+    async def work(job: Job, context: Context) -> RunResult:
+        await saved.check(job, context)
+        return await engine.run(job, context)
+
+    return work

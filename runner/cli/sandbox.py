@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 import click
 
+from runner.base.errors import UsageError
 from runner.cli import options
 from runner.cli.tenant import read_faults
-from runner.errors import UsageError
 from runner.sandbox import (
     Faults,
     Generated,

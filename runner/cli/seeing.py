@@ -12,23 +12,23 @@ import click
 
 from runner.api.client import Client
 from runner.api.rows import App
+from runner.base.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
+from runner.base.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, Planned, Selection
+from runner.base.pauses import Moment
+from runner.base.settings import Settings
+from runner.base.stop import Stop, now
+from runner.base.units import shown
 from runner.cli import logs, options, state
 from runner.cli.listing import Listing
 from runner.cli.mcp_text import mcp_lines
 from runner.cli.notices import say_what_ended_abruptly
 from runner.cli.seen import FORMATS, Seen, Source, print_seen
 from runner.cli.tenant import connected
-from runner.discover import Discovery, Told
-from runner.errors import ApiError, ExitCode, NothingSelectedError, OutageError, RunnerError
 from runner.jobfile import load_config
-from runner.kinds import McpServers
-from runner.model import Connector, ConnectorKind, ConnectorState, Job, OperationName, Planned, Selection
-from runner.pauses import Moment
+from runner.plan.discover import Discovery, Told
+from runner.plan.kinds import McpServers
 from runner.selection import Judgement, Selector
-from runner.settings import Settings
-from runner.stop import Stop, now
 from runner.store import Hold, Lease, ReadOnlyStore, Store
-from runner.units import shown
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from runner.api.rows import App
+from runner.base.model import Connector, PauseKind
 from runner.cli.table import print_table
-from runner.model import Connector, PauseKind
 from runner.report.document import state_word
 from runner.report.text import json_safe, plain, shortened
 from runner.store import Lease

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from runner import paths, report
-from runner.errors import StorageError, UsageError
+from runner import report
+from runner.base import paths
+from runner.base.errors import StorageError, UsageError
 
 _CONFIG = "C1_RUNNER_CONFIG"
 _STATE = "C1_RUNNER_STATE_DIR"

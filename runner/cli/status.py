@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from runner.base.errors import ExitCode
+from runner.base.model import Selection
 from runner.cli import options
 from runner.cli.plan_text import credential_lines
 from runner.cli.seeing import View, look
 from runner.cli.seen import FORMATS, Seen, print_seen
 from runner.cli.table import print_table
-from runner.errors import ExitCode
-from runner.model import Selection
 from runner.report.text import shortened
 from runner.report.words import moment_text
 from runner.store import Lease

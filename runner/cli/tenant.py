@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner import settings
-from runner.errors import UsageError
-from runner.model import Job
-from runner.settings import Settings
+from runner.base import settings
+from runner.base.errors import UsageError
+from runner.base.model import Job
+from runner.base.settings import Settings
 
 if TYPE_CHECKING:
     from runner.sandbox import Faults

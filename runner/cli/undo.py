@@ -9,20 +9,20 @@ from pathlib import Path
 
 import click
 
-from runner import settings
+from runner.base import settings
+from runner.base.errors import ExitCode, LockedError, RunnerError, UsageError
+from runner.base.model import Job, RunResult, Window
+from runner.base.units import window_end
 from runner.cli import options, state
 from runner.cli.again import recorded_job
 from runner.cli.carry_out import carry_out, prepare
 from runner.cli.holds import is_open, process_text
 from runner.cli.notices import say_what_ended_abruptly
-from runner.conduct import Context
-from runner.errors import ExitCode, LockedError, RunnerError, UsageError
-from runner.model import Job, RunResult, Window
+from runner.engine.supervisor import Context
 from runner.report.words import moment_text
 from runner.store import RunRecord, Store
-from runner.undo import check_undoable, due, undo_job
-from runner.undo import undo as undo_run
-from runner.units import window_end
+from runner.window.undo import check_undoable, due, undo_job
+from runner.window.undo import undo as undo_run
 
 
 @click.command()
@@ -65,7 +65,7 @@ def undo(
     with Store(state.directory(manner.state_dir)) as store:
         found = settings.from_environment(os.environ)
         if receipt is not None:
-            from runner import receipts  # reads what only this option brings
+            from runner.window import receipts  # reads what only this option brings
 
             record = receipts.adopt(receipt, store, found.tenant)
         else:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from runner import jobfile
-from runner.errors import ExitCode, UsageError
-from runner.model import Job
+from runner.base.errors import ExitCode, UsageError
+from runner.base.model import Job
 
 
 @click.command()

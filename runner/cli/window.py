@@ -11,8 +11,11 @@ from typing import Any, Self
 import anyio
 import click
 
-from runner import jobfile, policy, report, units
-from runner import window as engine
+from runner import jobfile, report
+from runner.base import policy, units
+from runner.base.model import RunResult, Window
+from runner.base.settings import Settings
+from runner.base.signals import Signals
 from runner.cli import options, state
 from runner.cli.account import Hints, account, json_report, rescue_receipt
 from runner.cli.carry_out import context, prepare
@@ -21,12 +24,10 @@ from runner.cli.logs import notice
 from runner.cli.process import spare_the_collector
 from runner.cli.progress import observer
 from runner.cli.tenant import connected
-from runner.conduct import Context
-from runner.model import RunResult, Window
+from runner.engine.supervisor import Context
 from runner.report.text import plain
-from runner.settings import Settings
-from runner.signals import Signals
 from runner.store import RunRecord, Store
+from runner.window import hold as engine
 
 
 def _duration(bounds: policy.Bounds) -> options.Unit:

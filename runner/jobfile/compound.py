@@ -15,10 +15,10 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from runner.base.policy import MAX_TARGETS
 from runner.jobfile.kind import Kind, Schema, T, read_value
 from runner.jobfile.source import Source, line_of, shape
 from runner.jobfile.unknown import unknown_key
-from runner.policy import MAX_TARGETS
 
 
 def _itself(item: Hashable) -> Hashable:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.base.model import Exclusion
 from runner.jobfile.compound import Key, Table
 from runner.jobfile.file import read_document, read_file
 from runner.jobfile.rules import RULES
-from runner.model import Exclusion
 
 
 class Config(NamedTuple):

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from runner import policy, units
+from runner.base import policy, units
+from runner.base.model import OperationName, Selection, Window
+from runner.base.policy import Bounds, LimitPolicy, RetryPolicy, Share, Timeouts
 from runner.jobfile import texts
 from runner.jobfile.compound import Key, ListOf, Section, Table
 from runner.jobfile.pairs import PAIRS
 from runner.jobfile.rules import KIND, PATTERNS, RULES
 from runner.jobfile.scalars import Scalar, Value, choice, flag, measure, text, whole
 from runner.jobfile.waves import Waves
-from runner.model import OperationName, Selection, Window
-from runner.policy import Bounds, LimitPolicy, RetryPolicy, Share, Timeouts
 
 
 def _version() -> Scalar[int]:

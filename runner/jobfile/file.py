@@ -5,8 +5,8 @@ from typing import BinaryIO
 
 from yaml.events import DocumentStartEvent, StreamEndEvent
 
-from runner import policy
-from runner.errors import JobFileError, UsageError
+from runner.base import policy
+from runner.base.errors import JobFileError, UsageError
 from runner.jobfile.compound import Table
 from runner.jobfile.kind import T, read_value
 from runner.jobfile.source import Source, UnreadableError

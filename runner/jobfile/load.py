@@ -4,14 +4,14 @@ import hashlib
 import sys
 from pathlib import Path
 
-from runner import paths
-from runner.errors import UsageError
+from runner.base import paths
+from runner.base.errors import UsageError
+from runner.base.model import Job, OperationName
 from runner.jobfile.compound import Section
 from runner.jobfile.document import DOCUMENT
 from runner.jobfile.file import read_bytes, read_document, read_file
 from runner.jobfile.kind import Schema
 from runner.jobfile.texts import STDIN, job_name_from
-from runner.model import Job, OperationName
 
 
 def load(path: str | Path) -> Job:

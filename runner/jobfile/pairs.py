@@ -1,9 +1,9 @@
 """Pairs of app id and connector id, as a mapping or in short form."""
 
+from runner.base.model import ID_PATTERN, Target
 from runner.jobfile.compound import Either, Key, ListOf, Section, Table
 from runner.jobfile.scalars import text
 from runner.jobfile.texts import PAIR_PATTERN, identifier, line, pair
-from runner.model import ID_PATTERN, Target
 
 
 def _short(written: str) -> Target:

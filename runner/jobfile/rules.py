@@ -1,10 +1,10 @@
 """Patterns, and the rules made of them that leave connectors alone: `exclude` and `protected`."""
 
-from runner import units
+from runner.base import units
+from runner.base.model import ConnectorKind, Exclusion, Target
 from runner.jobfile import texts
 from runner.jobfile.compound import Either, Key, ListOf, Section, Table
 from runner.jobfile.scalars import Scalar, choice, text
-from runner.model import ConnectorKind, Exclusion, Target
 
 
 def _exclusion(section: Section) -> Exclusion:

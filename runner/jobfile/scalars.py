@@ -10,11 +10,11 @@ from typing import Any, Generic, NamedTuple
 
 from yaml.events import Event, ScalarEvent
 
-from runner import units
+from runner.base import units
+from runner.base.policy import Bounds
 from runner.jobfile.kind import Schema, T
 from runner.jobfile.source import Source, shape
 from runner.jobfile.texts import did_you_mean
-from runner.policy import Bounds
 
 LONGEST = 1000
 """Characters of one value; what a kind allows is less."""

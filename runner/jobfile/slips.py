@@ -10,7 +10,7 @@ from itertools import islice
 
 from yaml.events import ScalarEvent
 
-from runner.errors import Problem
+from runner.base.errors import Problem
 
 _SPACE = "[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000]"
 _DASH = "[\u2010-\u2015\u2022\u2023\u2043\u2212\u25aa\u25cf\u25e6\ufe63\uff0d]"

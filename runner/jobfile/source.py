@@ -21,9 +21,9 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from runner.errors import Problem
+from runner.base.errors import Problem
+from runner.base.units import shown
 from runner.jobfile import slips
-from runner.units import shown
 
 MAX_DEPTH = 32
 """Levels of nesting; the format needs five."""

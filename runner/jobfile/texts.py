@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from runner import paths
-from runner.model import ID_PATTERN, is_id
+from runner.base import paths
+from runner.base.model import ID_PATTERN, is_id
+from runner.base.units import shown
 from runner.selection import STATUS_WORDS, compile_pattern
-from runner.units import shown
 
 REPORT_SUFFIXES = (".json", ".ndjson", ".csv", ".xml", ".md", ".html")
 """A report's format is known by its suffix."""

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Mapping
 
+from runner.base.units import shown
 from runner.jobfile.texts import did_you_mean
-from runner.units import shown
 
 _is_credential = re.compile(
     r"secret|token|passw|credential|api_?key|private_?key|access_?key|client_?id|authori[sz]ation|bearer",

@@ -2,10 +2,10 @@
 
 from yaml.events import Event, SequenceEndEvent, SequenceStartEvent
 
+from runner.base.policy import MAX_WAVES, Share
+from runner.base.units import shown
 from runner.jobfile.kind import Kind, Schema, read_value
 from runner.jobfile.source import Source, shape
-from runner.policy import MAX_WAVES, Share
-from runner.units import shown
 
 
 class Waves:

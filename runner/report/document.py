@@ -8,7 +8,7 @@ milliseconds. What is not known is null: a run without a recorded end (under way
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from runner.model import ConnectorState, JsonObject, Outcome
+from runner.base.model import ConnectorState, JsonObject, Outcome
 from runner.store.records import RunRecord, TargetRecord
 
 SCHEMA = "c1-runner/report/1"

@@ -3,7 +3,7 @@
 The words follow from the HTTP status and the outcome alone; what the tenant itself said stands beside them.
 """
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.store.records import TargetRecord
 
 _STATUS = {

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from runner.errors import StorageError, UsageError
+from runner.base.errors import StorageError, UsageError
 from runner.report.extras import Extras
 from runner.report.formats import SIGNATURES, format_of, render
 from runner.store.records import RunRecord, TargetRecord

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import TextIO
 
-from runner.errors import UsageError
+from runner.base.errors import UsageError
 from runner.report.extras import Extras
 from runner.store.records import RunRecord, TargetRecord
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import TextIO
 
-from runner.model import JsonObject
+from runner.base.model import JsonObject
 from runner.report.document import RESULT_FIELDS, header, result
 from runner.report.text import json_safe
 from runner.store.records import RunRecord, TargetRecord

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration, timestamp
 from runner.report.text import plain
 from runner.report.words import attempts_text

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration
 from runner.report.explain import reasons
 from runner.report.extras import Extras

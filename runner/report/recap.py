@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration
 from runner.report.explain import reasons
 from runner.report.text import plain, shortened

@@ -2,7 +2,7 @@
 
 import json
 
-from runner.model import JsonObject
+from runner.base.model import JsonObject
 
 
 def json_schema() -> JsonObject:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from runner.errors import ExitCode
-from runner.model import OperationName, Outcome
+from runner.base.errors import ExitCode
+from runner.base.model import OperationName, Outcome
 from runner.report.text import plain
 from runner.report.words import ATTENTION, connectors, count_text
 from runner.store.records import RunRecord

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from runner.errors import ExitCode
-from runner.model import OperationName, Outcome
-from runner.operations import OPERATIONS
+from runner.base.errors import ExitCode
+from runner.base.model import OperationName, Outcome
+from runner.base.operations import OPERATIONS
+from runner.base.units import moment_text as moment_text
 from runner.report.document import state_word
 from runner.store.records import RunRecord, TargetRecord
-from runner.units import moment_text as moment_text
 
 ATTENTION = (Outcome.FAILED, Outcome.UNKNOWN)
 """The outcomes that somebody has to look at, the first one first."""

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Collection, Iterator
 
-from runner.model import Connector
+from runner.base.model import Connector
+from runner.base.units import shown
 from runner.selection.pattern import Named, named
 from runner.selection.rules import Patterns
 from runner.selection.selector import Judgement, Selector
-from runner.units import shown
 
 _SHOWN = 5
 """So many ids are named in one message."""

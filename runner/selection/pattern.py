@@ -5,8 +5,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from runner.model import ConnectorState
-from runner.units import shown
+from runner.base.model import ConnectorState
+from runner.base.units import shown
 
 LONGEST_REGEX = 200
 """Characters of a regular expression."""

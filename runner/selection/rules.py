@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from runner.model import ConnectorKind, Exclusion, Target
+from runner.base.model import ConnectorKind, Exclusion, Target
 from runner.selection.pattern import Named, Pattern, compile_pattern
 
 

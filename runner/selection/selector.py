@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from runner.model import Connector, ConnectorKind, Exclusion, Selection, Target
+from runner.base.model import Connector, ConnectorKind, Exclusion, Selection, Target
 from runner.selection.pattern import Named, named, status_words
 from runner.selection.rules import Patterns, Rules
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-from runner.errors import StorageError, UsageError
-from runner.model import Look, Outcome, Planned, Result
-from runner.pauses import Moment
+from runner.base.errors import StorageError, UsageError
+from runner.base.model import Look, Outcome, Planned, Result
+from runner.base.pauses import Moment
 from runner.store import holding, leases, pruning, records
 from runner.store.holding import Holding
 from runner.store.journal import Journal, RunStart, identity

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import NamedTuple
 
-from runner.model import OperationName
+from runner.base.model import OperationName
 from runner.store.records import HELD, UNCERTAIN, RunRecord
 
 

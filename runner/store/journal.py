@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import anyio
 import anyio.lowlevel
 
-from runner.errors import StorageError
-from runner.model import ConnectorState, Look, Mark, Outcome, Planned, Result, Span
+from runner.base.errors import StorageError
+from runner.base.model import ConnectorState, Look, Mark, Outcome, Planned, Result, Span
 from runner.store.records import WANTED_BY_OTHERS
 
 _PLANNED = """

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from runner.model import ConnectorState, Look, Mark, Marks, Outcome, Span, epoch
-from runner.pauses import Moment
-from runner.policy import DANGER_TIME, READ_LAG, REQUEST_LIFE
+from runner.base.model import ConnectorState, Look, Mark, Marks, Outcome, Span, epoch
+from runner.base.pauses import Moment
+from runner.base.policy import DANGER_TIME, READ_LAG, REQUEST_LIFE
 from runner.store.records import HELD, UNCLEAR_AT, mark_of, span_of, state_of
 
 LEASES = f"""

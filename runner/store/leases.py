@@ -15,10 +15,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.errors import StorageError
-from runner.model import ConnectorState, Look, Marks, Outcome, Planned, Target
-from runner.pauses import Moment
-from runner.policy import DANGER_TIME
+from runner.base.errors import StorageError
+from runner.base.model import ConnectorState, Look, Marks, Outcome, Planned, Target
+from runner.base.pauses import Moment
+from runner.base.policy import DANGER_TIME
 from runner.store.lease import LEASES, Lease, in_force, marks_of, read
 from runner.store.records import HELD, UNCLEAR_AT, WANTED_BY_OTHERS, looks
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import anyio
 
-from runner.errors import LockedError, StorageError
+from runner.base.errors import LockedError, StorageError
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from runner.model import ConnectorState, Look, Mark, Outcome, PauseKind, Span, Target
-from runner.policy import NOTED_EVERY, Timeouts
+from runner.base.model import ConnectorState, Look, Mark, Outcome, PauseKind, Span, Target
+from runner.base.policy import NOTED_EVERY, Timeouts
 
 # What a crash left open is said here, once, for every reader: an intent without an outcome may have been
 # applied, a target without an intent was never sent.

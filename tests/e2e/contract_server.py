@@ -103,7 +103,7 @@ class ContractServer:
             listener.server_close()
 
     def environment(self, *, plain: bool = True) -> dict[str, str]:
-        """The variables that lead a client here, with a plain secret or with a signing key, which loads slowly."""
+        """The variables that lead a client here, with a plain secret, or a signing key, which takes longer to load."""
         return {
             "CONDUCTORONE_SERVER_URL": self.url,
             "CONDUCTORONE_CLIENT_ID": self.client.client_id,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from runner.model import Outcome, Result
+from runner.base.model import Outcome, Result
 from runner.report import write
 from tests.unit.report.samples import HOSTILE, PAUSED, START, entry, of_every_outcome, recorded
 

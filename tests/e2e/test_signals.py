@@ -9,7 +9,7 @@ from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 import pytest
 
-from runner.policy import DRAIN_GRACE
+from runner.base.policy import DRAIN_GRACE
 from tests.e2e.contract_messages import Request, Response, problem
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import COMMAND, Running, Shell, outcomes

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from runner import settings
-from runner.conduct import Context
-from runner.model import Job, OperationName, Outcome, RunResult, Target
+from runner.base import settings
+from runner.base.model import Job, OperationName, Outcome, RunResult, Target
+from runner.base.settings import AccessToken, Settings
+from runner.engine.supervisor import Context
 from runner.run import proceed, run
 from runner.sandbox import (
     Arrival,
@@ -26,7 +27,6 @@ from runner.sandbox import (
     environment,
     of_pairs,
 )
-from runner.settings import AccessToken, Settings
 from runner.store import Store, TargetRecord
 from tests.memory import MEMORY
 from tests.virtual_clock import wall

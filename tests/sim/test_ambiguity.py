@@ -11,9 +11,9 @@ from functools import partial
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Outcome
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
+from runner.base.policy import LimitPolicy, RetryPolicy
 from runner.sandbox import Arrival, Behaviour
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 

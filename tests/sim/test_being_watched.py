@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from runner.base.policy import RetryPolicy
 from runner.cli import logs
 from runner.cli.counting import Counting
 from runner.cli.progress import JsonLines
-from runner.policy import RetryPolicy
 from runner.sandbox import Action
 from tests.sim.conftest import OpenBench, job, pairs
 
@@ -113,5 +113,5 @@ async def test_every_log_line_names_its_run_and_those_of_a_target_its_target_and
         assert f"/apps/{app_id}/connectors/{connector_id}/pause" in str(line["message"])
     assert [line["attempt"] for line in posts if line["target"] == "app0/con1"] == [1, 2, 2]
     assert {line["attempt"] for line in posts if line["target"] != "app0/con1"} == {1}
-    ends = {line["target"] for line in log.lines if line["logger"] == "runner.execute"}
+    ends = {line["target"] for line in log.lines if line["logger"] == "runner.engine.execute"}
     assert ends == {f"{app}/{connector}" for app, connector in THREE}

@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
-from runner.errors import ExitCode, UsageError
-from runner.model import Outcome
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode, UsageError
+from runner.base.model import Outcome
+from runner.base.policy import LimitPolicy, RetryPolicy
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 
 pytestmark = pytest.mark.anyio

@@ -16,11 +16,11 @@ import pytest
 
 from runner.api.classify import Reply
 from runner.api.transport import Transport
-from runner.errors import ExitCode
-from runner.model import Job, Outcome
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Job, Outcome
+from runner.base.policy import LimitPolicy, RetryPolicy
+from runner.base.settings import from_environment
 from runner.sandbox import SandboxServer, environment
-from runner.settings import from_environment
 from runner.store import Journal, Store
 from tests.sim.conftest import Bench, job, open_tenant, pairs
 from tests.virtual_clock import VirtualClockLoop

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.policy import LimitPolicy
-from runner.settings import AccessToken, ClientCredentials
+from runner.base.errors import ExitCode
+from runner.base.policy import LimitPolicy
+from runner.base.settings import AccessToken, ClientCredentials
 from tests.sim.conftest import OpenBench, counts, job, pairs
 
 pytestmark = pytest.mark.anyio

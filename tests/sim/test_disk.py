@@ -13,8 +13,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from runner.errors import ExitCode, StorageError, UsageError
-from runner.policy import LimitPolicy
+from runner.base.errors import ExitCode, StorageError, UsageError
+from runner.base.policy import LimitPolicy
 from runner.store import Store
 from tests.sim.conftest import Bench, OpenBench, Pairs, counts, job, pairs
 

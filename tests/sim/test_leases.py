@@ -7,13 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Job, Outcome, RunResult, Window
-from runner.pauses import Moment
-from runner.policy import DANGER_TIME, READ_LAG, LimitPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Job, Outcome, RunResult, Window
+from runner.base.pauses import Moment
+from runner.base.policy import DANGER_TIME, READ_LAG, LimitPolicy
 from runner.sandbox import Behaviour
 from runner.store import Store
-from runner.undo import undo, undo_job
+from runner.window.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 
 pytestmark = pytest.mark.anyio

@@ -25,11 +25,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from runner import settings
-from runner.errors import ExitCode
-from runner.policy import LimitPolicy
+from runner.base import settings
+from runner.base.errors import ExitCode
+from runner.base.policy import LimitPolicy
+from runner.base.settings import ClientCredentials
 from runner.sandbox import Action, Kind, environment
-from runner.settings import ClientCredentials
 from tests.sim.conftest import OpenBench, counts, job, pairs
 from tests.virtual_clock import wall
 

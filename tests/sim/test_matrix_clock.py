@@ -11,8 +11,8 @@ import asyncio
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.policy import LimitPolicy
+from runner.base.errors import ExitCode
+from runner.base.policy import LimitPolicy
 from tests.sim.conftest import OpenBench, counts, job, pairs
 from tests.virtual_clock import wall
 

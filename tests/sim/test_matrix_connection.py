@@ -14,9 +14,9 @@ import asyncio
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Outcome
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
+from runner.base.policy import LimitPolicy, RetryPolicy
 from runner.sandbox import Faults, TokenDesk
 from tests.sim.conftest import OpenBench, counts, job, pairs
 from tests.sim.relay import dying, relay

@@ -20,11 +20,11 @@ from dataclasses import replace
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Outcome
-from runner.policy import LimitPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
+from runner.base.policy import LimitPolicy
+from runner.base.settings import AccessToken
 from runner.sandbox import Action, Kind
-from runner.settings import AccessToken
 from tests.sim.conftest import OpenBench, counts, job, open_tenant, pairs
 from tests.unit.wire import reply, wire
 

@@ -25,8 +25,8 @@ import pytest
 import trustme
 
 from runner.api.transport import Transport
-from runner.errors import ExitCode
-from runner.policy import Timeouts
+from runner.base.errors import ExitCode
+from runner.base.policy import Timeouts
 from tests.sim.conftest import OpenBench, counts, free_port, job, pairs
 from tests.sim.relay import abort, relay, stall
 from tests.unit.wire import reply, wire

@@ -31,9 +31,9 @@ from typing import Any
 import pytest
 
 from runner.api.client import Client
-from runner.errors import ExitCode, OutageError
-from runner.model import Outcome, Target
-from runner.policy import DRAIN_GRACE, LimitPolicy, Share
+from runner.base.errors import ExitCode, OutageError
+from runner.base.model import Outcome, Target
+from runner.base.policy import DRAIN_GRACE, LimitPolicy, Share
 from tests.sim.conftest import OpenBench, counts, job, pairs
 
 pytestmark = pytest.mark.anyio

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Outcome
-from runner.policy import LimitPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
+from runner.base.policy import LimitPolicy
 from runner.sandbox import Action, Behaviour, Connector, Kind, Listed
 from tests.sim.conftest import OpenBench, counts, job, pairs
 

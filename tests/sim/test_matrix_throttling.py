@@ -15,8 +15,8 @@ from email.utils import formatdate
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode
+from runner.base.policy import LimitPolicy, RetryPolicy
 from runner.sandbox import Action, Kind
 from tests.sim.conftest import OpenBench, counts, job, pairs
 from tests.virtual_clock import EPOCH, wall

@@ -17,11 +17,11 @@ from yarl import URL
 
 from runner.api.client import Client
 from runner.api.transport import Transport
-from runner.errors import ApiError
-from runner.model import Outcome, Target
-from runner.policy import LimitPolicy, RetryPolicy, Timeouts
-from runner.settings import AccessToken, Settings
-from runner.stop import Stop
+from runner.base.errors import ApiError
+from runner.base.model import Outcome, Target
+from runner.base.policy import LimitPolicy, RetryPolicy, Timeouts
+from runner.base.settings import AccessToken, Settings
+from runner.base.stop import Stop
 from tests.sim.conftest import OpenBench, job, pairs
 from tests.sim.relay import relay
 

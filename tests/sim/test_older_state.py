@@ -20,13 +20,13 @@ from pathlib import Path
 import pytest
 
 from runner import report
-from runner.errors import ExitCode
+from runner.base.errors import ExitCode
+from runner.base.settings import from_environment
 from runner.run import OPEN, proceed
 from runner.sandbox import environment
 from runner.sandbox.records import Pause, State
-from runner.settings import from_environment
 from runner.store import RunRecord, Store
-from runner.undo import due, undo, undo_job
+from runner.window.undo import due, undo, undo_job
 from tests.sim.conftest import Bench, counts, job, open_tenant, pairs
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Outcome
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
+from runner.base.policy import LimitPolicy, RetryPolicy
 from tests.sim.conftest import OpenBench, counts, job, pairs
 from tests.virtual_clock import EPOCH
 

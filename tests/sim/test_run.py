@@ -2,8 +2,8 @@
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Outcome
+from runner.base.errors import ExitCode
+from runner.base.model import Outcome
 from tests.sim.conftest import job, pairs
 
 pytestmark = pytest.mark.anyio

@@ -6,13 +6,13 @@ import os
 import anyio
 import pytest
 
-from runner.conduct import Observer
-from runner.errors import ExitCode
-from runner.model import Planned, Result
-from runner.policy import LimitPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Planned, Result
+from runner.base.policy import LimitPolicy
+from runner.base.settings import from_environment
+from runner.engine.supervisor import Observer
 from runner.sandbox import Faults, SandboxServer, Tenant, environment, of_pairs
 from runner.sandbox.oracle import Oracle
-from runner.settings import from_environment
 from runner.store import Journal, Store
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 from tests.virtual_clock import wall

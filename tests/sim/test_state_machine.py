@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from runner.errors import SIGNAL_CODES, ExitCode
-from runner.model import Job, Outcome, RunResult
-from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
+from runner.base.errors import SIGNAL_CODES, ExitCode
+from runner.base.model import Job, Outcome, RunResult
+from runner.base.policy import DANGER_TIME, LimitPolicy, RetryPolicy
+from runner.base.settings import from_environment
 from runner.sandbox import Behaviour, Vocabulary, environment
-from runner.settings import from_environment
 from runner.store import Store, TargetRecord
 from tests.memory import MEMORY
 from tests.sim.conftest import Bench, job, open_tenant, pairs

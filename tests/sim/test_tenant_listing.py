@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from runner.conduct import Observer
-from runner.errors import AccessError, ExitCode, OutageError
-from runner.model import Exclusion, Job, OperationName, Outcome, Planned, Result, RunResult, Selection, Target
-from runner.policy import LimitPolicy, Share
+from runner.base.errors import AccessError, ExitCode, OutageError
+from runner.base.model import Exclusion, Job, OperationName, Outcome, Planned, Result, RunResult, Selection, Target
+from runner.base.policy import LimitPolicy, Share
+from runner.engine.supervisor import Observer
 from runner.sandbox import Action, Kind
 from tests.sim.conftest import Bench, OpenBench, Pairs, counts, pairs
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import jobfile, planfile
-from runner.errors import ExitCode, UsageError
-from runner.model import Exclusion, Job, OperationName, Outcome, Selection, Target
-from runner.policy import LimitPolicy, Share
-from runner.preview import Preview, preview
+from runner import jobfile
+from runner.base.errors import ExitCode, UsageError
+from runner.base.model import Exclusion, Job, OperationName, Outcome, RunResult, Selection, Target
+from runner.base.policy import LimitPolicy, Share
+from runner.engine.supervisor import Context
+from runner.plan import saved as planfile
+from runner.plan.preview import Preview, preview
+from runner.run import run
 from runner.sandbox import App, Connector, Listed
 from tests.sim.conftest import Bench, OpenBench, counts, pairs
 from tests.virtual_clock import wall
@@ -47,6 +50,12 @@ async def saved(b: Bench, wanted: Job, path: Path) -> planfile.SavedPlan:
 
 
 # A plan
+
+
+async def carried_out(saved: planfile.SavedPlan, job: Job, context: Context) -> RunResult:
+    """Run a saved plan, if the tenant is still as it has it."""
+    await saved.check(job, context)
+    return await run(job, context)
 
 
 async def test_a_plan_tells_the_outcome_of_each_target_and_sends_nothing_but_reads(bench: OpenBench) -> None:
@@ -174,7 +183,7 @@ async def test_a_saved_plan_is_carried_out_exactly(bench: OpenBench, tmp_path: P
         b.tenant.pause_by_other("app2", "con2")
         wanted = job("app5/con5", select=ALL, exclude=(Exclusion(target=Target("app0", "con0")),), reason="CHG-1")
         plan = await saved(b, wanted, tmp_path / "plan.json")
-        result = await plan.carry_out(plan.job, b.context())
+        result = await carried_out(plan, plan.job, b.context())
 
         assert result.exit_code == ExitCode.OK
         assert set(b.posts()) == {"app5/con5", "app1/con1", "app3/con3", "app4/con4"}
@@ -230,7 +239,7 @@ async def test_a_plan_that_the_tenant_has_moved_away_from_is_refused_with_the_di
         assert callable(change)
         change(b)
         with pytest.raises(UsageError, match=difference) as caught:
-            await plan.carry_out(plan.job, b.context())
+            await carried_out(plan, plan.job, b.context())
 
         assert "app2/con2" not in str(caught.value)
         assert b.posts() == []
@@ -245,7 +254,7 @@ async def test_a_pair_that_is_deleted_or_protected_since_the_plan_is_a_differenc
         b.tenant.delete("app0", "con0")
         protecting = replace(plan.job, protected=(Exclusion(app="App app1"),))
         with pytest.raises(UsageError) as caught:
-            await plan.carry_out(protecting, b.context())
+            await carried_out(plan, protecting, b.context())
 
         assert "app0/con0: was active, is deleted" in str(caught.value)
         assert "app1/con1: would be skipped now: left alone, protected: app App app1" in str(caught.value)
@@ -258,7 +267,7 @@ async def test_what_the_plan_left_out_may_do_what_it_likes(bench: OpenBench, tmp
         plan = await saved(b, job(select=Selection(apps=("App app[01]",))), tmp_path / "plan.json")
         b.tenant.pause_by_other("app2", "con2")
         b.tenant.population.add(Connector("app3", "new", "came later"))  # type: ignore[attr-defined]
-        result = await plan.carry_out(plan.job, b.context())
+        result = await carried_out(plan, plan.job, b.context())
 
         assert counts(result) == {"changed": 2}
 
@@ -270,11 +279,11 @@ async def test_a_job_file_that_was_edited_since_makes_its_plan_void(bench: OpenB
         plan = await saved(b, jobfile.load(str(path)), tmp_path / "plan.json")
         path.write_text(path.read_text(encoding="utf-8") + "exclude: [app1/con1]\n", encoding="utf-8")
         with pytest.raises(UsageError, match=r"job\.yaml has changed since the plan was made"):
-            await plan.carry_out(plan.job, b.context())
+            await carried_out(plan, plan.job, b.context())
         assert b.posts() == []
 
         path.unlink()
-        assert counts(await plan.carry_out(plan.job, b.context())) == {"changed": 2}
+        assert counts(await carried_out(plan, plan.job, b.context())) == {"changed": 2}
 
 
 async def test_many_differences_are_counted_rather_than_all_shown(bench: OpenBench, tmp_path: Path) -> None:
@@ -284,7 +293,7 @@ async def test_many_differences_are_counted_rather_than_all_shown(bench: OpenBen
         for target in targets:
             b.tenant.pause_by_other(*target)
         with pytest.raises(UsageError) as caught:
-            await plan.carry_out(plan.job, b.context())
+            await carried_out(plan, plan.job, b.context())
 
         lines = str(caught.value).splitlines()
         assert len(lines) < 30
@@ -295,7 +304,7 @@ async def test_a_sync_that_has_run_meanwhile_is_no_difference(bench: OpenBench, 
     async with bench(pairs(2)) as b:
         plan = await saved(b, job(select=ALL), tmp_path / "plan.json")
         b.tenant.force_sync("app0", "con0", actor="other")
-        result = await plan.carry_out(plan.job, b.context())
+        result = await carried_out(plan, plan.job, b.context())
 
         assert counts(result) == {"changed": 2}
 
@@ -311,7 +320,7 @@ async def test_a_target_that_the_plan_could_not_read_is_not_lost_from_it_in_sile
         planfile.save(tmp_path / "plan.json", wanted, shown)
         plan = planfile.load(tmp_path / "plan.json")
         with pytest.raises(UsageError, match="app1/con1"):
-            await plan.carry_out(plan.job, b.context())
+            await carried_out(plan, plan.job, b.context())
 
         assert b.posts() == []
 
@@ -321,7 +330,7 @@ async def test_a_plan_of_another_tenant_is_refused_before_any_request(bench: Ope
         plan = await saved(b, job(select=ALL), tmp_path / "plan.json")
     async with bench(pairs(2)) as other:
         with pytest.raises(UsageError, match="the plan is for"):
-            await plan.carry_out(plan.job, other.context())
+            await carried_out(plan, plan.job, other.context())
 
         assert other.server.oracle.requests == []
 

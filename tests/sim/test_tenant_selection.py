@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from runner.errors import ExitCode, UsageError
-from runner.model import Exclusion, Job, OperationName, Outcome, Selection, Target
-from runner.policy import Share
+from runner.base.errors import ExitCode, UsageError
+from runner.base.model import Exclusion, Job, OperationName, Outcome, Selection, Target
+from runner.base.policy import Share
 from runner.sandbox import App, Connector, Ending, Listed, Pause, State, Sync
 from tests.sim.conftest import Bench, OpenBench, counts
 from tests.virtual_clock import EPOCH

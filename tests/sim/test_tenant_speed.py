@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import Job, OperationName, RunResult, Selection
-from runner.policy import PAGE_SIZE, LimitPolicy
+from runner.base.errors import ExitCode
+from runner.base.model import Job, OperationName, RunResult, Selection
+from runner.base.policy import PAGE_SIZE, LimitPolicy
 from runner.sandbox import App, Connector, Listed
 from tests.sim.conftest import Bench, OpenBench, counts
 

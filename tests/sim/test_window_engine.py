@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from runner import window as engine
-from runner.conduct import Context
-from runner.errors import ExitCode
-from runner.model import Job, Outcome, RunResult, Window
-from runner.policy import LimitPolicy, RetryPolicy, Share
-from runner.signals import Signals
+from runner.base.errors import ExitCode
+from runner.base.model import Job, Outcome, RunResult, Window
+from runner.base.policy import LimitPolicy, RetryPolicy, Share
+from runner.base.signals import Signals
+from runner.engine.supervisor import Context
 from runner.store import RunRecord
-from runner.undo import undo, undo_job
+from runner.window import hold as engine
+from runner.window.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, job, pairs
 from tests.virtual_clock import wall
 

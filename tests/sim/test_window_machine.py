@@ -31,15 +31,15 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.errors import ExitCode, LockedError, StorageError
-from runner.model import Job, Outcome, RunResult, Target, Window
-from runner.policy import DANGER_TIME, LimitPolicy, RetryPolicy
+from runner.base.errors import ExitCode, LockedError, StorageError
+from runner.base.model import Job, Outcome, RunResult, Target, Window
+from runner.base.policy import DANGER_TIME, LimitPolicy, RetryPolicy
+from runner.base.settings import Settings, from_environment
 from runner.run import OPEN
 from runner.sandbox import Behaviour, SandboxServer, Vocabulary, environment
 from runner.sandbox.oracle import Event
-from runner.settings import Settings, from_environment
 from runner.store import RunRecord, Store, TargetRecord
-from runner.undo import due, undo, undo_job
+from runner.window.undo import due, undo, undo_job
 from tests.memory import MEMORY
 from tests.sim.conftest import Bench, job, open_tenant, pairs
 from tests.virtual_clock import VirtualClockLoop, wall

@@ -11,9 +11,9 @@ from yarl import URL
 
 from runner.api.classify import Reply, classify_reply
 from runner.api.transport import Transport
-from runner.errors import ApiError
-from runner.model import Verdict
-from runner.policy import Timeouts
+from runner.base.errors import ApiError
+from runner.base.model import Verdict
+from runner.base.policy import Timeouts
 
 TOKEN = "canary-4f9a.c2ln_bmF0-dXJl"
 SECONDS = Timeouts(connect=10, request=30)

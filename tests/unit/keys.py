@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from runner.signing_key import PREFIX
+from runner.base.signing_key import PREFIX
 
 
 def encoded(data: bytes) -> str:

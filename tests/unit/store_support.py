@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 
-from runner.model import ConnectorState, Planned, Target
+from runner.base.model import ConnectorState, Planned, Target
 from runner.store import Journal, Store
 from runner.store.journal import RunStart
 

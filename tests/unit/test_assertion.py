@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from runner.api import assertion
-from runner.errors import SettingsError
-from runner.settings import SECRET_PREFIX, ClientCredentials
+from runner.base.errors import SettingsError
+from runner.base.settings import SECRET_PREFIX, ClientCredentials
 
 ID = "brave-1234@acme.conductor.one/pcc"
 NOW = 1_790_000_000.75

@@ -7,11 +7,11 @@ import pytest
 from yarl import URL
 
 from runner.api.auth import FixedToken, SharedToken, Token
-from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import AttemptClass, Verdict
-from runner.policy import RetryPolicy
-from runner.settings import AccessToken
-from runner.stop import Stop
+from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.model import AttemptClass, Verdict
+from runner.base.policy import RetryPolicy
+from runner.base.settings import AccessToken
+from runner.base.stop import Stop
 from tests.virtual_clock import EPOCH, wall
 
 pytestmark = pytest.mark.anyio

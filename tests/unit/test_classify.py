@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.api.classify import EXCERPT, Reply, classify_reply, json_object
-from runner.model import AttemptClass
+from runner.base.model import AttemptClass
 
 NOT_SENT, REFUSED = AttemptClass.NOT_SENT, AttemptClass.REFUSED
 APPLIED, AMBIGUOUS = AttemptClass.APPLIED, AttemptClass.AMBIGUOUS

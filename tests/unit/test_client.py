@@ -12,12 +12,12 @@ import pytest
 
 from runner.api.client import Client
 from runner.api.turn import Tally
-from runner.errors import AccessError, ApiError, ExitCode, StoppingError
-from runner.model import AttemptClass, OperationName, Target, Verdict
-from runner.operations import OPERATIONS
-from runner.policy import BARREN_PAGES, QUOTA_WAIT, LimitPolicy, RetryPolicy
-from runner.settings import AccessToken, ClientCredentials, Settings
-from runner.stop import Stop
+from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.model import AttemptClass, OperationName, Target, Verdict
+from runner.base.operations import OPERATIONS
+from runner.base.policy import BARREN_PAGES, QUOTA_WAIT, LimitPolicy, RetryPolicy
+from runner.base.settings import AccessToken, ClientCredentials, Settings
+from runner.base.stop import Stop
 from tests.unit.wire import Answer, Wire, hang_up, refusal, reply, wire
 from tests.virtual_clock import EPOCH, wall
 

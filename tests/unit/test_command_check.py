@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.base.errors import UsageError
 from runner.cli.command_check import check_command
-from runner.errors import UsageError
 
 
 def script(folder: Path, content: bytes) -> str:

@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from runner.api.transport import Transport
-from runner.policy import Timeouts
+from runner.base.policy import Timeouts
 from tests.unit.exchanges import SECONDS
 from tests.unit.wire import hang_up, reply, wire
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.credential import AccessToken, ClientCredentials
-from runner.errors import SettingsError
-from runner.settings import from_environment
+from runner.base.credential import AccessToken, ClientCredentials
+from runner.base.errors import SettingsError
+from runner.base.settings import from_environment
 from tests.unit.keys import DAMAGED, JWK, KEY
 
 ID, SECRET, TOKEN = "CONDUCTORONE_CLIENT_ID", "CONDUCTORONE_CLIENT_SECRET", "CONDUCTORONE_ACCESS_TOKEN"

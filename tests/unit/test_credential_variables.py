@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import SettingsError
-from runner.settings import SECRET_PREFIX, AccessToken, ClientCredentials, from_environment
+from runner.base.errors import SettingsError
+from runner.base.settings import SECRET_PREFIX, AccessToken, ClientCredentials, from_environment
 
 ID = "CONDUCTORONE_CLIENT_ID"
 SECRET = "CONDUCTORONE_CLIENT_SECRET"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.decide import Timing, not_ours, receipt, timing
-from runner.model import ConnectorState, Look, Mark, Marks, Outcome, Planned, Span, Target
-from runner.policy import CLOCKS_DISAGREE, DANGER_TIME
+from runner.base.model import ConnectorState, Look, Mark, Marks, Outcome, Planned, Span, Target
+from runner.base.policy import CLOCKS_DISAGREE, DANGER_TIME
+from runner.engine.decide import Timing, not_ours, receipt, timing
 
 BEGIN, END = 1_790_000_000.0, 1_790_000_060.0
 UNCLEAR, ACCEPTED = Span(BEGIN, END), Span(BEGIN, END, accepted=True)

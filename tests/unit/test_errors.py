@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from runner import errors
+from runner.base import errors
+from runner.base.errors import ApiError, ExitCode, JobFileError, Problem, RunnerError
+from runner.base.model import AttemptClass, Verdict
 from runner.cli.app import _EXIT_CODES
-from runner.errors import ApiError, ExitCode, JobFileError, Problem, RunnerError
-from runner.model import AttemptClass, Verdict
 
 TREE = {cls.__name__: cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, RunnerError)}
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.decide import Leave, decide
-from runner.model import ConnectorState, Look, OperationName, Outcome, Planned, Result, Target
-from runner.operations import OPERATIONS
+from runner.base.model import ConnectorState, Look, OperationName, Outcome, Planned, Result, Target
+from runner.base.operations import OPERATIONS
+from runner.engine.decide import Leave, decide
 
 ACTIVE = ConnectorState(None, "SYNC_STATUS_DONE")
 NEVER_SYNCED = ConnectorState(None, None)

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.conduct import Context
-from runner.model import Job, OperationName, Outcome, Target
-from runner.policy import LimitPolicy, RetryPolicy
+from runner.base.model import Job, OperationName, Outcome, Target
+from runner.base.policy import LimitPolicy, RetryPolicy
+from runner.base.settings import AccessToken, Settings
+from runner.engine.supervisor import Context
 from runner.run import run
-from runner.settings import AccessToken, Settings
 from runner.store import Store, TargetRecord
 from tests.unit.wire import Answer, Wire, hang_up, never, refusal, reply, reset, then_hang_up, wire
 from tests.virtual_clock import VirtualClockLoop, wall

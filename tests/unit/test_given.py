@@ -2,8 +2,8 @@
 
 import pytest
 
+from runner.base.errors import UsageError
 from runner.cli.given import check_given
-from runner.errors import UsageError
 
 BAD = "a\udcfc"
 

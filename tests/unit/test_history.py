@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from runner.base.model import Outcome, Result
 from runner.cli.app import app
-from runner.model import Outcome, Result
 from runner.store import PaceLog, Store
 from tests.unit.report.samples import HOSTILE, START, Sample, entry, of_every_outcome, recorded, start
 

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from runner import jobfile, policy
-from runner.errors import JobFileError, UsageError
+from runner import jobfile
+from runner.base import policy
+from runner.base.errors import JobFileError, UsageError
+from runner.base.model import Exclusion, Job, OperationName, Selection, Target, Window
+from runner.base.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 from runner.jobfile import source
-from runner.model import Exclusion, Job, OperationName, Selection, Target, Window
-from runner.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 
 FULL = """\
 version: 1

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from runner import jobfile, policy
-from runner.errors import ExitCode, JobFileError, UsageError
+from runner import jobfile
+from runner.base import policy
+from runner.base.errors import ExitCode, JobFileError, UsageError
+from runner.base.model import Exclusion, Target
 from runner.jobfile import Config
-from runner.model import Exclusion, Target
 
 
 def written(folder: Path, text: str) -> Path:

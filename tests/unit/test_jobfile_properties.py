@@ -9,11 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner import jobfile, units
-from runner.errors import UsageError
+from runner import jobfile
+from runner.base import units
+from runner.base.errors import UsageError
+from runner.base.model import Exclusion, Job, OperationName, Selection, Target
+from runner.base.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 from runner.jobfile import source
-from runner.model import Exclusion, Job, OperationName, Selection, Target
-from runner.policy import LimitPolicy, RetryPolicy, Share, Timeouts
 
 VALIDATOR = jsonschema.Draft202012Validator(jobfile.json_schema())
 

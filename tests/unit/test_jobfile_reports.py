@@ -3,7 +3,7 @@
 import pytest
 
 from runner import jobfile, report
-from runner.errors import JobFileError
+from runner.base.errors import JobFileError
 from runner.jobfile import texts
 
 JOB = "version: 1\noperation: pause\nconnectors: [a/b]\nreport: "

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from runner import jobfile
-from runner.errors import JobFileError
+from runner.base.errors import JobFileError
 from runner.jobfile import source
 
 HEAD = "version: 1\noperation: pause\n"

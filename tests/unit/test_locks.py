@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from runner.errors import LockedError, StorageError
+from runner.base.errors import LockedError, StorageError
 from runner.store import locks
 from runner.store.locks import exclusive, lock, window_lives, window_lock
 

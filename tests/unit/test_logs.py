@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import trace
+from runner.base import trace
 from runner.cli import logs
 
 TOKEN = "canary-4f9a.eyJzdWIiOiJ4In0.c2ln_bmF0-dXJl"
@@ -145,7 +145,7 @@ def test_a_line_for_machines_is_one_json_object(
         logging.getLogger("runner").info("begun")
         trace.target.set(("app1", "con1"))
         trace.attempt.set(2)
-        logging.getLogger("runner.execute").warning("two\nlines, %s", "é\u202e")
+        logging.getLogger("runner.engine.execute").warning("two\nlines, %s", "é\u202e")
 
     contextvars.copy_context().run(work)
     printed = logged(capsys)
@@ -154,7 +154,7 @@ def test_a_line_for_machines_is_one_json_object(
     assert document.pop("time").endswith("+00:00")
     assert document == {
         "level": "warning",
-        "logger": "runner.execute",
+        "logger": "runner.engine.execute",
         "run_id": "r1",
         "target": "app1/con1",
         "attempt": 2,

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from runner.api.client import Client
-from runner.errors import ApiError
-from runner.kinds import McpServers
-from runner.policy import RetryPolicy
-from runner.settings import AccessToken, Settings
-from runner.stop import Stop
+from runner.base.errors import ApiError
+from runner.base.policy import RetryPolicy
+from runner.base.settings import AccessToken, Settings
+from runner.base.stop import Stop
+from runner.plan.kinds import McpServers
 from tests.unit.wire import Wire, reply, wire
 from tests.virtual_clock import wall
 

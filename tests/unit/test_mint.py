@@ -14,9 +14,9 @@ from yarl import URL
 from runner.api.auth import Token
 from runner.api.classify import Reply
 from runner.api.mint import Mint
-from runner.errors import AccessError, ApiError, SettingsError
-from runner.model import AttemptClass
-from runner.settings import SECRET_PREFIX, ClientCredentials, Settings
+from runner.base.errors import AccessError, ApiError, SettingsError
+from runner.base.model import AttemptClass
+from runner.base.settings import SECRET_PREFIX, ClientCredentials, Settings
 from tests.virtual_clock import wall
 
 pytestmark = pytest.mark.anyio

@@ -2,8 +2,8 @@
 
 import pytest
 
-from runner.model import ConnectorState, OperationName
-from runner.operations import OPERATIONS
+from runner.base.model import ConnectorState, OperationName
+from runner.base.operations import OPERATIONS
 
 ACTIVE = ConnectorState(None, "SYNC_STATUS_DONE")
 PAUSED = ConnectorState("2026-11-23T16:00:00Z", "SYNC_STATUS_DONE")

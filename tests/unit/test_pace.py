@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.api.bucket import History
 from runner.api.pace import Pace, PaceTuning
-from runner.policy import QUOTA_WAIT
+from runner.base.policy import QUOTA_WAIT
 
 TUNING = PaceTuning()
 

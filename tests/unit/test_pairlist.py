@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import JobFileError
-from runner.model import Target, is_id
-from runner.pairlist import pair, parse
+from runner.base.errors import JobFileError
+from runner.base.model import Target, is_id
+from runner.jobfile.pairlist import pair, parse
 
 IDS = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda name: name.strip())

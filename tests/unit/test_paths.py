@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.paths import expanded, is_text
+from runner.base.paths import expanded, is_text
 
 
 @pytest.mark.parametrize("written", ["x", "./~", "a/~/b", "/a/~b", "-", "cash$", "a$1", "100$/x", "a b", "{name}.json"])

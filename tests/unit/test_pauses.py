@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.pauses import ConnectorState, Look, Mark, Marks, PauseKind, Span, epoch, looks_deliberate
+from runner.base.pauses import ConnectorState, Look, Mark, Marks, PauseKind, Span, epoch, looks_deliberate
 
 PAUSED_AT = "2026-11-23T16:00:00Z"
 AT = epoch(PAUSED_AT) or 0.0

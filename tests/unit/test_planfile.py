@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import planfile
-from runner.errors import StorageError, UsageError
-from runner.model import ConnectorState, Exclusion, Job, OperationName, Outcome, Selection, Target
-from runner.policy import LimitPolicy, RetryPolicy, Share, Timeouts
-from runner.preview import Preview
+from runner.base.errors import StorageError, UsageError
+from runner.base.model import ConnectorState, Exclusion, Job, OperationName, Outcome, Selection, Target
+from runner.base.policy import LimitPolicy, RetryPolicy, Share, Timeouts
+from runner.plan import saved as planfile
+from runner.plan.preview import Preview
 from runner.store import RunRecord, TargetRecord
 from tests.unit.store_support import ACTIVE, PAUSED, start
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import ExitCode, StoppingError
-from runner.pool import Feed, work_through
-from runner.stop import Stop
+from runner.base.errors import ExitCode, StoppingError
+from runner.base.stop import Stop
+from runner.engine.pool import Feed, work_through
 from tests.virtual_clock import VirtualClockLoop
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from runner.base.errors import UsageError
 from runner.cli.process import allow_connections, undisturbed
-from runner.errors import UsageError
 
 
 class Limits:

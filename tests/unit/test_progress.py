@@ -10,10 +10,10 @@ import pytest
 
 from runner.api.classify import Reply, classify_reply
 from runner.api.client import Client
+from runner.base.model import Outcome, Planned, Result, Target
+from runner.base.settings import AccessToken, Settings
+from runner.base.stop import Stop
 from runner.cli import counting, logs, progress
-from runner.model import Outcome, Planned, Result, Target
-from runner.settings import AccessToken, Settings
-from runner.stop import Stop
 from runner.store import Store
 from tests.unit.report import samples
 

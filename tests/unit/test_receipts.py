@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from runner import receipts, report
-from runner.errors import UsageError
-from runner.model import Look, Mark, Outcome
+from runner import report
+from runner.base.errors import UsageError
+from runner.base.model import Look, Mark, Outcome
 from runner.store import Store
+from runner.window import receipts
 
 TENANT = "acme.conductor.one"
 STATE: dict[str, Any] = {

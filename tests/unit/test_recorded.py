@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.model import (
+from runner.base.model import (
     ConnectorKind,
     ConnectorState,
     Exclusion,
@@ -16,8 +16,8 @@ from runner.model import (
     Target,
     Window,
 )
-from runner.policy import LimitPolicy, Share
-from runner.recorded import job_of, state_of
+from runner.base.policy import LimitPolicy, Share
+from runner.jobfile.recorded import job_of, state_of
 
 FULL = Job(
     OperationName.PAUSE,

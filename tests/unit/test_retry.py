@@ -7,10 +7,10 @@ import anyio
 import pytest
 
 from runner.api.retry import is_retryable, retrying, until_spent
-from runner.errors import AccessError, ApiError, ExitCode, RunnerError, StoppingError, StorageError
-from runner.model import AttemptClass, Verdict
-from runner.policy import RetryPolicy
-from runner.stop import Stop, now
+from runner.base.errors import AccessError, ApiError, ExitCode, RunnerError, StoppingError, StorageError
+from runner.base.model import AttemptClass, Verdict
+from runner.base.policy import RetryPolicy
+from runner.base.stop import Stop, now
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.api import rows
-from runner.model import Connector, ConnectorState
+from runner.base.model import Connector, ConnectorState
 from runner.store.journal import state_json
 from runner.store.records import state_of
 

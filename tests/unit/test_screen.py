@@ -9,10 +9,10 @@ import pyte
 import pytest
 
 from runner.api.client import Client
+from runner.base.model import Outcome, Planned, Result, Target
+from runner.base.settings import AccessToken, Settings
+from runner.base.stop import Stop
 from runner.cli import bar, counting, logs, progress, screen
-from runner.model import Outcome, Planned, Result, Target
-from runner.settings import AccessToken, Settings
-from runner.stop import Stop
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.model import Connector, ConnectorKind, ConnectorState, Exclusion, Selection, Target
+from runner.base.model import Connector, ConnectorKind, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Judgement, Ruling, Selector, compile_pattern, named
 
 IDLE = ConnectorState(paused_at=None, status="SYNC_STATUS_DONE")

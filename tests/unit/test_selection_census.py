@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.model import Connector, ConnectorState, Exclusion, Selection, Target
+from runner.base.model import Connector, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Census, Selector
 from runner.selection.selector import Judgement
 

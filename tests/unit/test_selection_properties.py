@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.model import Connector, ConnectorState, Exclusion, Selection, Target
+from runner.base.model import Connector, ConnectorState, Exclusion, Selection, Target
 from runner.selection import Census, Pattern, Ruling, Selector, compile_pattern, named
 
 LEFT_ALONE = (Ruling.EXCLUDED, Ruling.PROTECTED, Ruling.NOT_SELECTED, Ruling.DELETED, Ruling.UNDECIDED)

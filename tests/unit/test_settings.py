@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import SettingsError
-from runner.settings import AccessToken, Settings, check_pin, from_environment
+from runner.base.errors import SettingsError
+from runner.base.settings import AccessToken, Settings, check_pin, from_environment
 
 ID = "CONDUCTORONE_CLIENT_ID"
 SECRET = "CONDUCTORONE_CLIENT_SECRET"

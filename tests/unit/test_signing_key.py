@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import signing_key
-from runner.signing_key import PREFIX, fault, looks_like_one
+from runner.base import signing_key
+from runner.base.signing_key import PREFIX, fault, looks_like_one
 from tests.unit.keys import BODY, DAMAGED, JWK, KEY, encoded
 
 

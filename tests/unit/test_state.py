@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.base.errors import UsageError
 from runner.cli import state
-from runner.errors import UsageError
 
 
 @pytest.fixture

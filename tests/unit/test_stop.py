@@ -6,8 +6,8 @@ from contextlib import suppress
 import anyio
 import pytest
 
-from runner.errors import ExitCode, StoppingError
-from runner.stop import Stop
+from runner.base.errors import ExitCode, StoppingError
+from runner.base.stop import Stop
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import StorageError, UsageError
+from runner.base.errors import StorageError, UsageError
 from runner.store import Store
 from runner.store.database import new_run_id
 from runner.store.schema import MIGRATIONS

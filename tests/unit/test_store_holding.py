@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import Outcome, Result
-from runner.pauses import Moment
+from runner.base.model import Outcome, Result
+from runner.base.pauses import Moment
 from runner.store import Holding, Journal, Store
 from tests.unit.store_support import START, TENANT, begun, planned, served, start
 

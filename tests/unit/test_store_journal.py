@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import StorageError
-from runner.model import Outcome, Planned, Result, Target
+from runner.base.errors import StorageError
+from runner.base.model import Outcome, Planned, Result, Target
 from runner.store import Journal, Store
 from tests.unit.store_support import ACTIVE, PAUSED, START, Outside, begun, planned, served, start
 

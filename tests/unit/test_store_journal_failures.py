@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from runner.errors import StorageError
-from runner.model import Outcome, Result
+from runner.base.errors import StorageError
+from runner.base.model import Outcome, Result
 from runner.store import Journal, Store
 from tests.unit.store_support import ACTIVE, PAUSED, START, Outside, begun, planned, served
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import ConnectorState, Look, Mark, Outcome, Planned, Result
-from runner.pauses import Moment
-from runner.policy import READ_LAG
+from runner.base.model import ConnectorState, Look, Mark, Outcome, Planned, Result
+from runner.base.pauses import Moment
+from runner.base.policy import READ_LAG
 from runner.store import Journal, Store
 from runner.store.leases import Leases, Standing
 from tests.unit.store_support import START, TENANT, Outside, begun, planned, served

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.model import Look, Mark
+from runner.base.model import Look, Mark
 from runner.store import Store
 from runner.store.schema import MIGRATIONS
 from tests.unit.store_support import TENANT

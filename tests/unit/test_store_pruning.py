@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import Outcome, Result
+from runner.base.model import Outcome, Result
 from runner.store import Store
 from runner.store.locks import exclusive, idle, window_lock
 from tests.unit.store_support import START, TENANT, begun, planned

@@ -10,14 +10,14 @@ import pytest
 
 from runner.api.client import Client
 from runner.api.turn import Tally
-from runner.errors import ExitCode
-from runner.model import OperationName, Planned, Target
-from runner.operations import OPERATIONS
-from runner.pool import work_through
+from runner.base.errors import ExitCode
+from runner.base.model import OperationName, Planned, Target
+from runner.base.operations import OPERATIONS
+from runner.base.settings import AccessToken, Settings, from_environment
+from runner.base.stop import Stop
+from runner.engine.pool import as_listed, work_through
+from runner.plan.states import with_state
 from runner.sandbox import SandboxServer, Tenant, environment, of_pairs
-from runner.settings import AccessToken, Settings, from_environment
-from runner.stop import Stop
-from runner.targets import as_listed, with_state
 from tests.unit.wire import hang_up, reply, wire
 from tests.virtual_clock import wall
 

@@ -15,7 +15,7 @@ from yarl import URL
 
 from runner.api.classify import classify_failure, classify_reply
 from runner.api.transport import Transport
-from runner.model import AttemptClass
+from runner.base.model import AttemptClass
 from tests.unit.exchanges import PATH, SECONDS, TOKEN, exchange, resolving, verdict_of
 from tests.unit.wire import Answer, hang_up, never, reply, reset, then_hang_up, then_silence, wire
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 import trustme
 
-from runner.model import AttemptClass
+from runner.base.model import AttemptClass
 from tests.unit.exchanges import SECONDS, TOKEN, resolving, verdict_of
 from tests.unit.wire import Wire, hang_up, never, reply, reset, wire
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import units
-from runner.policy import Bounds, Share
+from runner.base import units
+from runner.base.policy import Bounds, Share
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from runner.api.ratelimit import Allowance, allowance
 from runner.api.waits import moment, retry_after
-from runner.policy import BLIND_WAIT, LONGEST_WAIT
+from runner.base.policy import BLIND_WAIT, LONGEST_WAIT
 
 DATE = "Mon, 23 Nov 2026 17:00:00 GMT"
 NOW = moment(DATE) or 0.0

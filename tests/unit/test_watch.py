@@ -3,11 +3,11 @@
 import anyio
 import pytest
 
-from runner.errors import ExitCode
-from runner.model import AttemptClass, Job, OperationName, Outcome, Result, Verdict
-from runner.policy import LimitPolicy, Share
-from runner.stop import Stop
-from runner.watch import Watch
+from runner.base.errors import ExitCode
+from runner.base.model import AttemptClass, Job, OperationName, Outcome, Result, Verdict
+from runner.base.policy import LimitPolicy, Share
+from runner.base.stop import Stop
+from runner.engine.thresholds import Watch
 
 pytestmark = pytest.mark.anyio
 

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from runner import window as engine
-from runner.conduct import Context
-from runner.errors import RunnerError
-from runner.model import Exclusion, Job, OperationName, RunResult, Selection, Target, Window
-from runner.policy import LimitPolicy
+from runner.base.errors import RunnerError
+from runner.base.model import Exclusion, Job, OperationName, RunResult, Selection, Target, Window
+from runner.base.policy import LimitPolicy
+from runner.base.settings import ClientCredentials, Settings
+from runner.base.signals import Signals
+from runner.engine.supervisor import Context
 from runner.run import run
-from runner.settings import ClientCredentials, Settings
-from runner.signals import Signals
 from runner.store import RunRecord, Store, TargetRecord
-from runner.undo import due, undo, undo_job
+from runner.window import hold as engine
+from runner.window.undo import due, undo, undo_job
 from tests.memory import MEMORY
 from tests.virtual_clock import wall
 from tests.worlds.dials import CLOCKS, Dials

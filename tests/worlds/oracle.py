@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from tests.worlds.courses import Played
 from tests.worlds.dials import HELD_UP, Dials
 from tests.worlds.truth import FOREIGN, LATE, OURS, Pair

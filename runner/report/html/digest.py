@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration
 from runner.report.explain import explanation, reasons
 from runner.report.html.rows import Row

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.html.axis import Axis, grid, scale
 from runner.report.html.digest import OUTCOMES, Spans
 from runner.report.html.markup import NOTHING, Markup, element, escaped, joined

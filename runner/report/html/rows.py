@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration
 from runner.report.explain import reasons
 from runner.report.html.markup import Markup, element, escaped, joined

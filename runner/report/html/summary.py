@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration, timestamp
 from runner.report.html.markup import NOTHING, Markup, element, escaped
 from runner.report.text import shortened

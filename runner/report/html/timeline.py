@@ -2,7 +2,7 @@
 
 import heapq
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report.document import duration
 from runner.report.html.axis import Axis, grid, scale
 from runner.report.html.digest import NAMED_SPANS, OUTCOMES, Spans

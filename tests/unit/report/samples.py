@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.model import ConnectorState, Outcome, Planned, Result, Target
+from runner.base.model import ConnectorState, Outcome, Planned, Result, Target
 from runner.store import RunRecord, Store, TargetRecord
 from runner.store.journal import RunStart
 

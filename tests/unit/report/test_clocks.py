@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report import FORMATS, Extras, recap, render
 from runner.store import PaceSample, RunRecord, TargetRecord
 from tests.unit.report.samples import START, hostile

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import pairlist
+from runner.jobfile import pairlist
 from runner.report import FORMATS, render, write
 from runner.report.csv_table import COLUMNS, guarded
 from runner.report.text import plain

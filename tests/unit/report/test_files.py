@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import StorageError, UsageError
+from runner.base.errors import StorageError, UsageError
 from runner.report import FORMATS, PLACEHOLDERS, check, expand, write
 from runner.store import TargetRecord
 from tests.unit.report.samples import HOSTILE, Sample, hostile

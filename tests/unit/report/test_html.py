@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.model import Outcome, Planned, Result, Target
+from runner.base.model import Outcome, Planned, Result, Target
 from runner.report import Extras, render
 from runner.report.html import digest, timeline
 from runner.report.html.digest import Spans

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.model import Outcome
+from runner.base.model import Outcome
 from runner.report import json_schema, render
 from runner.report.document import HEADER_FIELDS, RESULT_FIELDS, STATE_FIELDS, result
 from runner.report.text import plain

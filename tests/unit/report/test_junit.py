@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from runner.model import Outcome, Result
+from runner.base.model import Outcome, Result
 from runner.report import render, write
 from runner.report.text import plain
 from tests.unit.report.samples import HOSTILE, Sample, entry, hostile, recorded

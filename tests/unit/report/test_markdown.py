@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from runner.model import Outcome, Result
+from runner.base.model import Outcome, Result
 from runner.report import Extras, render
 from runner.report.markdown import LISTED, escaped
 from runner.report.text import plain

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.model import Outcome, Result
+from runner.base.model import Outcome, Result
 from runner.report import recap
 from tests.unit.report.samples import HOSTILE, START, Sample, entry, of_every_outcome, recorded, start
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.model import ConnectorState, OperationName, Outcome
+from runner.base.model import ConnectorState, OperationName, Outcome
 from runner.report.document import duration, state_word
 from runner.report.explain import explanation
 from runner.report.verdict import conclusion
