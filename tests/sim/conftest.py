@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pytest
@@ -27,6 +28,7 @@ from runner.sandbox import (
     of_pairs,
 )
 from runner.store import Store, TargetRecord
+from tests.memory import MEMORY
 from tests.virtual_clock import wall
 
 Pairs = list[tuple[str, str]]
@@ -88,6 +90,13 @@ class Bench:
     def through(self, port: int, scheme: str = "http") -> "Bench":
         """The same tenant, reached through another port."""
         return replace(self, settings=replace(self.settings, origin=f"{scheme}://127.0.0.1:{port}"))
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """An empty directory, in memory."""
+    with TemporaryDirectory(dir=MEMORY) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

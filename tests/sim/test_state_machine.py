@@ -22,6 +22,7 @@ from runner.base.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.base.settings import from_environment
 from runner.sandbox import Behaviour, Vocabulary, environment
 from runner.store import Store, TargetRecord
+from tests.memory import MEMORY
 from tests.sim.conftest import Bench, job, open_tenant, pairs
 from tests.virtual_clock import VirtualClockLoop, wall
 
@@ -241,5 +242,5 @@ async def play(scenario: Scenario, directory: Path) -> None:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 @given(SCENARIOS)
 def test_whatever_happens_to_a_run_its_account_is_true(scenario: Scenario) -> None:
-    with TemporaryDirectory() as directory, asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+    with TemporaryDirectory(dir=MEMORY) as directory, asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         runner.run(play(scenario, Path(directory) / "state"))

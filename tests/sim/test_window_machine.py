@@ -40,14 +40,12 @@ from runner.sandbox import Behaviour, SandboxServer, Vocabulary, environment
 from runner.sandbox.oracle import Event
 from runner.store import RunRecord, Store, TargetRecord
 from runner.window.undo import due, undo, undo_job
+from tests.memory import MEMORY
 from tests.sim.conftest import Bench, job, open_tenant, pairs
 from tests.virtual_clock import VirtualClockLoop, wall
 
 EXAMPLES = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "30"))
 """How many scenarios are played; a thorough check takes 10,000."""
-
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""Where the state files are: a disk would spend nine tenths of the time on syncs, which no crash here is about."""
 
 TARGETS = pairs(4, per_app=2)
 FATES = (

@@ -4,7 +4,6 @@ What is returned says how each command ended and what was so at that moment; `or
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,13 +23,11 @@ from runner.run import run
 from runner.store import RunRecord, Store, TargetRecord
 from runner.window import hold as engine
 from runner.window.undo import due, undo, undo_job
+from tests.memory import MEMORY
 from tests.virtual_clock import wall
 from tests.worlds.dials import CLOCKS, Dials
 from tests.worlds.truth import Pair
 from tests.worlds.world import CLIENT_ID, PAIRS, SECRET, SPARE, World
-
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""Where the state files are: nothing here is about the disk."""
 
 BEFORE_HE_ACTS, AFTERWARDS = 15.0, 45.0
 """Seconds until the second actor's time while things are paused, and until the end of that time."""
