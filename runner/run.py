@@ -1,4 +1,4 @@
-"""A run, and going on with one: lock and plan first, then the conduct, then the account.
+"""A run, and going on with one: lock and plan first, then the supervisor, then the account.
 
 Everything a run does is in the store as it happens; what is returned is only how it ended.
 """

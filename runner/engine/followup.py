@@ -18,7 +18,7 @@ _FIRST_LOOK, _SLOWER, _SLOWEST = 2.0, 1.5, 30.0
 _AGAIN = "resumed, and paused again since: a request that was held up on its way, or somebody else"
 
 
-class Aftermath:
+class Followup:
     """Looks, and corrects the outcomes of an undo by what it sees."""
 
     def __init__(self, session: Session) -> None:

@@ -17,7 +17,7 @@ from runner.base.policy import DANGER_TIME, READ_LAG, RECHECK_DELAYS
 from runner.base.stop import now
 from runner.engine.absence import Absences
 from runner.engine.cadence import Cadence
-from runner.engine.followup import Aftermath
+from runner.engine.followup import Followup
 from runner.engine.plan import Plan
 from runner.engine.purpose import Purpose
 from runner.engine.session import Session
@@ -100,7 +100,7 @@ class Releasing(Purpose):
         """Follow the syncs that the resumes have started, and look once more at what could be paused again."""
         session, sync_wait = self.session, self.session.context.sync_wait
         session.journal.commit()  # the rows that are read now have just been written
-        after = Aftermath(session)
+        after = Followup(session)
         if sync_wait is not None:
             session.context.observer.following()
             resumed = [row for rows in session.store.touched_by_app(session.record) for row in rows]
