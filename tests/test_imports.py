@@ -54,11 +54,11 @@ def test_checking_a_job_file_loads_neither_network_nor_state(tmp_path: Path, job
     found = loaded(tmp_path, "validate", job, code=0)
 
     assert "yaml" in found
-    assert found & (NETWORK | STATE | SELDOM | {"runner.run", "runner.report"}) == set()
+    assert found & (NETWORK | STATE | SELDOM | {"runner.runs", "runner.report"}) == set()
 
 
 def test_a_run_loads_nothing_that_only_other_commands_and_its_report_need(tmp_path: Path, job: str) -> None:
     found = loaded(tmp_path, "run", job, code=2)  # no credentials: everything up to the first request is there
 
-    assert {"aiohttp", "sqlite3", "runner.run", "runner.api.client"} <= found
-    assert found & (SELDOM | {"runner.plan.saved", "runner.report.json_text"}) == set()
+    assert {"aiohttp", "sqlite3", "runner.runs", "runner.api.client"} <= found
+    assert found & (SELDOM | {"runner.planning.saved", "runner.report.json_text"}) == set()

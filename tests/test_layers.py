@@ -22,9 +22,9 @@ ROOMS = {
     "__main__": "cli",
     "cli": EVERYTHING,
     "sandbox": "",  # the other side of the wire
-    "window": "run engine store api base",
-    "run": "plan engine store api base",
-    "plan": "engine jobfile selection store api base",
+    "windows": "runs engine store api base",
+    "runs": "planning engine store api base",
+    "planning": "engine jobfile selection store api base",
     "engine": "store api base",
     "report": "store base",
     "store": "base",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runner import run as engine
+from runner import runs as engine
 from runner.base.errors import NothingSelectedError, UsageError
 from runner.base.model import Job, OperationName, Outcome, Selection, Target, Window
 from runner.base.operations import OPERATIONS
@@ -15,7 +15,7 @@ from runner.cli import options, state
 from runner.cli.carry_out import carry_out, look_ahead, prepare
 from runner.cli.plan_text import headline, plan_text
 from runner.jobfile import pairlist
-from runner.plan.preview import Preview
+from runner.planning.preview import Preview
 from runner.store import Store
 
 

@@ -16,7 +16,7 @@ from runner.cli.logs import notice
 from runner.engine.session import Context
 from runner.jobfile import recorded
 from runner.report.words import connectors, moment_text
-from runner.run import OPEN, end_of, proceed
+from runner.runs import OPEN, end_of, proceed
 from runner.store import RunRecord, Store
 
 

@@ -23,7 +23,7 @@ from runner.cli.progress import observer
 from runner.cli.tenant import connected
 from runner.engine.session import Context, Observer
 from runner.jobfile import load_config
-from runner.plan.preview import Preview, preview
+from runner.planning.preview import Preview, preview
 from runner.store import Store
 
 Work = Callable[[Job, Context], Awaitable[RunResult | None]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from runner.plan.kinds import Hidden, McpServers
+from runner.planning.kinds import Hidden, McpServers
 from runner.report.text import plain, shortened
 
 _NAMED = 20

@@ -7,8 +7,8 @@ from runner.base.model import OperationName, Outcome
 from runner.base.operations import OPERATIONS
 from runner.base.units import moment_text
 from runner.cli.mcp_text import mcp_lines
-from runner.plan.kinds import McpServers
-from runner.plan.preview import Preview
+from runner.planning.kinds import McpServers
+from runner.planning.preview import Preview
 from runner.report.text import plain, shortened
 from runner.store import TargetRecord
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner import jobfile, report
-from runner import run as engine
+from runner import runs as engine
 from runner.base.errors import ExitCode
 from runner.base.model import Job, RunResult, Window
 from runner.cli import options, state
@@ -18,7 +18,7 @@ from runner.engine.session import Context
 from runner.store import Store
 
 if TYPE_CHECKING:
-    from runner.plan.saved import SavedPlan
+    from runner.planning.saved import SavedPlan
 
 
 @click.command()
@@ -57,7 +57,7 @@ def run(
         raise click.UsageError("give a job file, or --plan with a saved plan")
     work: Work = engine.run
     if plan_path is not None:
-        from runner.plan import saved  # no other command needs it
+        from runner.planning import saved  # no other command needs it
 
         planned = saved.load(plan_path)
         job, work = planned.job, _checked(planned)
@@ -100,7 +100,7 @@ def plan(
         report.write(report.expand(template, shown.run), shown.run, shown.targets)
     command = shlex.join(["c1-runner", "run", *sys.argv[2:]])  # with the same options
     if output is not None:
-        from runner.plan import saved
+        from runner.planning import saved
 
         saved.save(output, job, shown)
         command = f"c1-runner run --plan {output}"

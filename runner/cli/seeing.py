@@ -25,8 +25,8 @@ from runner.cli.notices import say_what_ended_abruptly
 from runner.cli.seen import FORMATS, Seen, Source, print_seen
 from runner.cli.tenant import connected
 from runner.jobfile import load_config
-from runner.plan.discover import Discovery, Told
-from runner.plan.kinds import McpServers
+from runner.planning.discover import Discovery, Told
+from runner.planning.kinds import McpServers
 from runner.selection import Judgement, Selector
 from runner.store import Hold, Lease, ReadOnlyStore, Store
 

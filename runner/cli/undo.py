@@ -21,8 +21,8 @@ from runner.cli.notices import say_what_ended_abruptly
 from runner.engine.session import Context
 from runner.report.words import moment_text
 from runner.store import RunRecord, Store
-from runner.window.undo import check_undoable, due, undo_job
-from runner.window.undo import undo as undo_run
+from runner.windows.undo import check_undoable, due, undo_job
+from runner.windows.undo import undo as undo_run
 
 
 @click.command()
@@ -65,7 +65,7 @@ def undo(
     with Store(state.directory(manner.state_dir)) as store:
         found = settings.from_environment(os.environ)
         if receipt is not None:
-            from runner.window import receipts  # reads what only this option brings
+            from runner.windows import receipts  # reads what only this option brings
 
             record = receipts.adopt(receipt, store, found.tenant)
         else:

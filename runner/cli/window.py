@@ -27,7 +27,7 @@ from runner.cli.tenant import connected
 from runner.engine.session import Context
 from runner.report.text import plain
 from runner.store import RunRecord, Store
-from runner.window import hold as engine
+from runner.windows import hold as engine
 
 
 def _duration(bounds: policy.Bounds) -> options.Unit:

@@ -15,7 +15,7 @@ from runner.base import settings
 from runner.base.model import Job, OperationName, Outcome, RunResult, Target
 from runner.base.settings import AccessToken, Settings
 from runner.engine.session import Context
-from runner.run import proceed, run
+from runner.runs import proceed, run
 from runner.sandbox import (
     Arrival,
     Behaviour,

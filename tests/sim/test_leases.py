@@ -13,7 +13,7 @@ from runner.base.pauses import Moment
 from runner.base.policy import DANGER_TIME, READ_LAG, LimitPolicy
 from runner.sandbox import Behaviour
 from runner.store import Store
-from runner.window.undo import undo, undo_job
+from runner.windows.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 
 pytestmark = pytest.mark.anyio

@@ -22,11 +22,11 @@ import pytest
 from runner import report
 from runner.base.errors import ExitCode
 from runner.base.settings import from_environment
-from runner.run import OPEN, proceed
+from runner.runs import OPEN, proceed
 from runner.sandbox import environment
 from runner.sandbox.records import Pause, State
 from runner.store import RunRecord, Store
-from runner.window.undo import due, undo, undo_job
+from runner.windows.undo import due, undo, undo_job
 from tests.sim.conftest import Bench, counts, job, open_tenant, pairs
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,9 @@ from runner.base.errors import ExitCode, UsageError
 from runner.base.model import Exclusion, Job, OperationName, Outcome, RunResult, Selection, Target
 from runner.base.policy import LimitPolicy, Share
 from runner.engine.session import Context
-from runner.plan import saved as planfile
-from runner.plan.preview import Preview, preview
-from runner.run import run
+from runner.planning import saved as planfile
+from runner.planning.preview import Preview, preview
+from runner.runs import run
 from runner.sandbox import App, Connector, Listed
 from tests.sim.conftest import Bench, OpenBench, counts, pairs
 from tests.virtual_clock import wall

@@ -8,10 +8,10 @@ import pytest
 from runner.base.errors import ExitCode
 from runner.base.model import Job, Outcome, RunResult
 from runner.base.policy import DANGER_TIME, LAST_LOOK, LimitPolicy, RetryPolicy
-from runner.run import start_of
+from runner.runs import start_of
 from runner.sandbox import Behaviour
 from runner.sandbox.records import Ending
-from runner.window.undo import undo, undo_job
+from runner.windows.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 from tests.virtual_clock import wall
 

@@ -11,10 +11,10 @@ from runner.base.errors import ExitCode
 from runner.base.model import Outcome, RunResult
 from runner.base.policy import DANGER_TIME, READ_LAG, LimitPolicy, RetryPolicy
 from runner.base.settings import ClientCredentials
-from runner.run import run
+from runner.runs import run
 from runner.sandbox import Behaviour
 from runner.store import RunRecord, Store
-from runner.window.undo import undo, undo_job
+from runner.windows.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 from tests.virtual_clock import wall
 

@@ -14,8 +14,8 @@ from runner.base.policy import LimitPolicy, RetryPolicy, Share
 from runner.base.signals import Signals
 from runner.engine.session import Context
 from runner.store import RunRecord
-from runner.window import hold as engine
-from runner.window.undo import undo, undo_job
+from runner.windows import hold as engine
+from runner.windows.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, job, pairs
 from tests.virtual_clock import wall
 

@@ -35,11 +35,11 @@ from runner.base.errors import ExitCode, LockedError, StorageError
 from runner.base.model import Job, Outcome, RunResult, Target, Window
 from runner.base.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.base.settings import Settings, from_environment
-from runner.run import OPEN
+from runner.runs import OPEN
 from runner.sandbox import Behaviour, SandboxServer, Vocabulary, environment
 from runner.sandbox.oracle import Event
 from runner.store import RunRecord, Store, TargetRecord
-from runner.window.undo import due, undo, undo_job
+from runner.windows.undo import due, undo, undo_job
 from tests.memory import MEMORY
 from tests.sim.conftest import Bench, job, open_tenant, pairs
 from tests.virtual_clock import VirtualClockLoop, wall

@@ -12,7 +12,7 @@ from runner.base.model import Job, Outcome, RunResult, Window
 from runner.base.policy import DANGER_TIME, LimitPolicy, RetryPolicy
 from runner.sandbox import Behaviour
 from runner.store import Store
-from runner.window.undo import undo, undo_job
+from runner.windows.undo import undo, undo_job
 from tests.sim.conftest import Bench, OpenBench, counts, job, pairs
 from tests.virtual_clock import wall
 

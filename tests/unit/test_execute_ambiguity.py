@@ -19,7 +19,7 @@ from runner.base.model import Job, OperationName, Outcome, Target
 from runner.base.policy import LimitPolicy, RetryPolicy
 from runner.base.settings import AccessToken, Settings
 from runner.engine.session import Context
-from runner.run import run
+from runner.runs import run
 from runner.store import Store, TargetRecord
 from tests.unit.wire import Answer, Wire, hang_up, never, refusal, reply, reset, then_hang_up, wire
 from tests.virtual_clock import VirtualClockLoop, wall

@@ -11,7 +11,7 @@ from runner.base.errors import ApiError
 from runner.base.policy import RetryPolicy
 from runner.base.settings import AccessToken, Settings
 from runner.base.stop import Stop
-from runner.plan.kinds import McpServers
+from runner.planning.kinds import McpServers
 from tests.unit.wire import Wire, reply, wire
 from tests.virtual_clock import wall
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from runner.base.errors import StorageError, UsageError
 from runner.base.model import ConnectorState, Exclusion, Job, OperationName, Outcome, Selection, Target
 from runner.base.policy import LimitPolicy, RetryPolicy, Share, Timeouts
-from runner.plan import saved as planfile
-from runner.plan.preview import Preview
+from runner.planning import saved as planfile
+from runner.planning.preview import Preview
 from runner.store import RunRecord, TargetRecord
 from tests.unit.store_support import ACTIVE, PAUSED, start
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.base.model import Planned, Target
 from runner.base.policy import Share
-from runner.plan.planner import in_waves
+from runner.planning.planner import in_waves
 
 NUMBERS = st.builds(Share, st.integers(1, 30).map(float))
 PERCENTS = st.builds(Share, st.floats(0.1, 100, allow_nan=False), st.just(True))

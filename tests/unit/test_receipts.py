@@ -11,7 +11,7 @@ from runner import report
 from runner.base.errors import UsageError
 from runner.base.model import Look, Mark, Outcome
 from runner.store import Store
-from runner.window import receipts
+from runner.windows import receipts
 
 TENANT = "acme.conductor.one"
 STATE: dict[str, Any] = {

@@ -16,7 +16,7 @@ from runner.base.operations import OPERATIONS
 from runner.base.settings import AccessToken, Settings, from_environment
 from runner.base.stop import Stop
 from runner.engine.pool import as_listed, work_through
-from runner.plan.states import with_state
+from runner.planning.states import with_state
 from runner.sandbox import SandboxServer, Tenant, environment, of_pairs
 from tests.unit.wire import hang_up, reply, wire
 from tests.virtual_clock import wall

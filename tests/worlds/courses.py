@@ -19,10 +19,10 @@ from runner.base.policy import LimitPolicy
 from runner.base.settings import ClientCredentials, Settings
 from runner.base.signals import Signals
 from runner.engine.session import Context
-from runner.run import run
+from runner.runs import run
 from runner.store import RunRecord, Store, TargetRecord
-from runner.window import hold as engine
-from runner.window.undo import due, undo, undo_job
+from runner.windows import hold as engine
+from runner.windows.undo import due, undo, undo_job
 from tests.memory import MEMORY
 from tests.virtual_clock import wall
 from tests.worlds.dials import CLOCKS, Dials

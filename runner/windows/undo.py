@@ -15,7 +15,7 @@ from runner.engine.release import Releasing
 from runner.engine.session import Context, Session
 from runner.engine.supervisor import Supervisor
 from runner.engine.undoing import Undoing
-from runner.run import client_of, locked, start_of
+from runner.runs import client_of, locked, start_of
 from runner.store import RunRecord, Store
 from runner.store.database import new_run_id
 

@@ -33,8 +33,8 @@ from runner.engine.release import Releasing
 from runner.engine.session import Context, Session
 from runner.engine.supervisor import Supervisor
 from runner.engine.undoing import Undoing
-from runner.plan.planner import Planner
-from runner.plan.states import with_state
+from runner.planning.planner import Planner
+from runner.planning.states import with_state
 from runner.store import RunRecord, TargetRecord
 from runner.store.database import new_run_id
 from runner.store.journal import RunStart

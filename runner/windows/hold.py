@@ -23,11 +23,11 @@ from runner.base.signals import Signals, heed
 from runner.base.stop import Stop
 from runner.base.units import duration_text
 from runner.engine.session import Context
-from runner.run import client_of, run
+from runner.runs import client_of, run
 from runner.store import RunRecord, Store, TargetRecord
-from runner.window.command import Command, Elapsed
-from runner.window.drain import Drain
-from runner.window.undo import undo, undo_job
+from runner.windows.command import Command, Elapsed
+from runner.windows.drain import Drain
+from runner.windows.undo import undo, undo_job
 
 T = TypeVar("T")
 

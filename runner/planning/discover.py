@@ -14,7 +14,7 @@ from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.base.model import Connector, ConnectorKind, Planned, is_id
 from runner.base.stop import Stop
 from runner.engine.pool import Feed, Put, work_through
-from runner.plan.kinds import Hidden, McpServers, kind_of
+from runner.planning.kinds import Hidden, McpServers, kind_of
 from runner.selection import Census, Judgement, Ruling, Selector
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from runner.base.model import ConnectorState, Job, JsonObject, Outcome, Target, 
 from runner.base.units import shown
 from runner.engine.session import Context
 from runner.jobfile import recorded
-from runner.plan.preview import Preview, preview
+from runner.planning.preview import Preview, preview
 from runner.store import TargetRecord
 
 SCHEMA = "c1-runner/plan/1"

@@ -18,9 +18,9 @@ from runner.base.operations import OPERATIONS
 from runner.base.settings import Settings
 from runner.base.stop import Stop
 from runner.engine.decide import Leave, decide
-from runner.plan.discover import Told
-from runner.plan.kinds import McpServers
-from runner.plan.planner import Planner
+from runner.planning.discover import Told
+from runner.planning.kinds import McpServers
+from runner.planning.planner import Planner
 from runner.store import RunRecord, TargetRecord
 
 

@@ -17,9 +17,9 @@ from runner.base.policy import Share
 from runner.base.stop import Stop
 from runner.engine.plan import Plan, Wave
 from runner.engine.pool import Feed, Put, as_listed, work_through
-from runner.plan.discover import Discovery, Told
-from runner.plan.kinds import McpServers, kind_of
-from runner.plan.states import with_state
+from runner.planning.discover import Discovery, Told
+from runner.planning.kinds import McpServers, kind_of
+from runner.planning.states import with_state
 from runner.selection import Judgement, Ruling, Selector
 
 
