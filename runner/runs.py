@@ -16,15 +16,15 @@ from typing import TypeVar
 
 import anyio
 
-from runner import __version__
 from runner.api.client import Client
 from runner.base import trace, units
 from runner.base.errors import InterruptedRunError, OutageError, RunnerError, SettingsError, UsageError
 from runner.base.model import Job, OperationName, Outcome, Planned, RunResult
-from runner.base.settings import Settings
+from runner.base.settings import Settings, check_pin
 from runner.base.signals import Signals
 from runner.base.stop import Stop
 from runner.base.units import moment_text
+from runner.base.version import __version__
 from runner.engine.join import Pausing
 from runner.engine.plan import Plan, Wave
 from runner.engine.pool import as_listed
@@ -61,6 +61,7 @@ async def run(job: Job, context: Context) -> RunResult:
     when a plan that must be known first cannot be had, `StorageError` if the run could not be recorded.
     """
     store, tenant, started_at = context.store, context.settings.tenant, context.wall()
+    check_pin(job.tenant, context.settings)
     until = end_of(job, started_at, windowed=context.windowed)
     check_credential(context.settings, until, windowed=context.windowed)
     run_id = new_run_id(started_at)

@@ -85,7 +85,7 @@ def test_the_wheel_installs_the_command(wheel: ZipFile) -> None:
 def test_the_version_stands_in_one_place(wheel: ZipFile) -> None:
     assert f"Version: {runner.__version__}" in metadata(wheel, "METADATA").splitlines()
     assert project()["project"]["dynamic"] == ["version"]
-    assert read("runner/__init__.py").count(f'"{runner.__version__}"') == 1
+    assert read("runner/base/version.py").count(f'"{runner.__version__}"') == 1
 
 
 @pytest.mark.parametrize("command", [DEMO_COMMAND, TEST_COMMAND])

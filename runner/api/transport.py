@@ -8,13 +8,13 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from runner import __version__
 from runner.api.classify import Reply, classify_failure
 from runner.api.connections import Connections
 from runner.api.timelimit import Running, TimeLimit
 from runner.api.unpack import unpack
 from runner.base.errors import ApiError
 from runner.base.policy import Timeouts
+from runner.base.version import __version__
 
 _USER_AGENT = f"c1-runner/{__version__}"
 _CHUNK = 64 * 1024

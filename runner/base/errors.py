@@ -10,6 +10,7 @@ RunnerError
 ├── StorageError            7   state or report could not be written or read
 ├── InterruptedRunError  128+   a signal came before anything was sent
 ├── LockedError            75   another run of the same job holds the lock
+├── WindowError             4   a window of the library did not begin, or not all could be resumed
 ├── ApiError                    one request that did not succeed; carries what the reply said of the attempt
 └── StoppingError               a wait was cut short because the run is stopping (internal, never shown)
 """
@@ -19,7 +20,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from runner.base.model import Verdict
+    from runner.base.model import RunResult, Verdict
 
 
 class ExitCode(IntEnum):
@@ -121,6 +122,16 @@ class LockedError(RunnerError):
     """Another run of this job on this tenant is under way."""
 
     exit_code = ExitCode.LOCKED
+
+
+class WindowError(RunnerError):
+    """A window of the library did not begin, or could not end as it should; `result` is the run that says why."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self, message: str, result: "RunResult") -> None:
+        self.result = result
+        super().__init__(message)
 
 
 class ApiError(RunnerError):

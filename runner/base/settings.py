@@ -6,6 +6,7 @@ Nothing here is shown by `repr`, and every error names a variable, never its val
 
 import contextlib
 import ipaddress
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -32,6 +33,11 @@ class Settings:
     origin: str  # scheme://host[:port], no trailing slash
     credential: Credential
     proxy: str | None = field(default=None, repr=False)  # may hold a password
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Those of `CONDUCTORONE_*` variables; raises `SettingsError` that says which variable to set."""
+        return from_environment(environ)
 
     @property
     def tenant(self) -> str:

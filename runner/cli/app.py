@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from runner import __version__
+from runner.base.version import __version__
 
 # name: (module:attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {

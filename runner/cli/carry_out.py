@@ -75,6 +75,7 @@ def context(settings: Settings, store: Store, manner: Manner, shown: Observer, *
         "include_anomalies": manner.include_anomalies,
         "include_protected": manner.include_protected,
         "lock_wait": manner.lock_wait,
+        "signals": True,
         **more,
     }
     return Context(settings, store, shown, **given)

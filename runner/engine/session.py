@@ -63,7 +63,7 @@ class Context(NamedTuple):
     observer: Observer = Observer()
     include_anomalies: bool = False
     include_protected: bool = False
-    signals: bool = True  # whether to handle SIGINT, SIGTERM and SIGHUP
+    signals: bool = False  # whether to handle SIGINT, SIGTERM and SIGHUP
     heard: Signals | None = None  # those that are heeded already, by what this run is a part of
     patience: int = 0  # signals that are only noted before one ends the run
     lock_wait: float = 0.0  # seconds to wait for another run of the same job to end

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import anyio
 
-from runner import __version__
 from runner.api.client import Client
 from runner.base.errors import ExitCode, OutageError
 from runner.base.model import Job, Outcome, Planned, Result
 from runner.base.operations import OPERATIONS
 from runner.base.settings import Settings
 from runner.base.stop import Stop
+from runner.base.version import __version__
 from runner.engine.decide import Leave, decide
 from runner.planning.discover import Told
 from runner.planning.kinds import McpServers

@@ -18,7 +18,6 @@ import anyio
 
 from runner.base.errors import AccessError, ApiError, ExitCode, RunnerError, StoppingError, UsageError
 from runner.base.model import Job, OperationName, Outcome, Planned, RunResult
-from runner.base.policy import Share
 from runner.base.signals import Signals, heed
 from runner.base.stop import Stop
 from runner.base.units import duration_text
@@ -27,12 +26,10 @@ from runner.runs import client_of, run
 from runner.store import RunRecord, Store, TargetRecord
 from runner.windows.command import Command, Elapsed
 from runner.windows.drain import Drain
+from runner.windows.obstacle import named, obstacle_of, some_of
 from runner.windows.undo import undo, undo_job
 
 T = TypeVar("T")
-
-_MOST = 3
-"""Connectors that a line for people names; the rest is counted."""
 
 _LOCK_WAIT = 3600.0
 """Seconds that the resume waits for whoever works on the same job: it must not be left out."""
@@ -121,7 +118,7 @@ class Window:
     async def _within(self, paused: RunResult, signals: Signals) -> tuple[int, bool]:
         """What stands between pause and resume: the exit code, and whether the command was run."""
         record = self._desk.store.run(paused.run_id)
-        obstacle = _obstacle(paused, self._terms.job) or self._unsound(record)
+        obstacle = obstacle_of(paused, self._terms.job, self._desk.store)
         code = paused.exit_code or ExitCode.STOPPED
         if obstacle is None and self._terms.drain is not None:
             obstacle, code = await self._drained(record, self._terms.drain, signals)
@@ -143,12 +140,6 @@ class Window:
             return bool(self._desk.store.holding(record).connectors)
         except RunnerError:
             return True
-
-    def _unsound(self, record: RunRecord) -> str | None:
-        """Why not all that was paused could be resumed: its mark was not read, or is not this run's for certain."""
-        rows = (row for row in self._desk.store.targets(record) if row.outcome is Outcome.CHANGED)
-        unsound = [row for row in rows if row.receipt is None]
-        return f"no mark of its own pause is known of {_named(unsound)}" if unsound else None
 
     def _left(self, record: RunRecord) -> float:
         """Seconds until the window ends as of now; by its end at the start, should the store not say.
@@ -183,13 +174,13 @@ class Window:
         if heard is not None:
             return heard
         if left and self._terms.give_up:
-            return f"{_named(left)} still syncing after {duration_text(seconds)}", ExitCode.STOPPED
+            return f"{named(left)} still syncing after {duration_text(seconds)}", ExitCode.STOPPED
         if left:
-            self._desk.say(f"{_named(left)} still syncing after {duration_text(seconds)}: going on, as asked")
+            self._desk.say(f"{named(left)} still syncing after {duration_text(seconds)}: going on, as asked")
         return None, ExitCode.OK
 
     def _waiting(self, running: Sequence[TargetRecord]) -> None:
-        self._desk.note(f"waiting for the syncs of {_named(running)}")
+        self._desk.note(f"waiting for the syncs of {named(running)}")
 
     async def _resume(self, run_id: str, signals: Signals) -> bool:
         """Resume what the window has paused; whether nothing is left to do."""
@@ -227,21 +218,9 @@ class Window:
     def _ended_early(self) -> bool:
         """Whether pauses were ended by others while the command relied on them; they are named."""
         if self._ended:
-            names = list(self._ended.values())
-            some = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
-            self._desk.say(f"not paused any more when the window ended, or no longer for it: {some}")
+            names = some_of(list(self._ended.values()))
+            self._desk.say(f"not paused any more when the window ended, or no longer for it: {names}")
         return bool(self._ended)
-
-
-def _obstacle(paused: RunResult, job: Job) -> str | None:
-    """Why the command is not to be run after this pause."""
-    if paused.stopped is not None:
-        return paused.stopped
-    failures = paused.counts.get(Outcome.FAILED, 0) + paused.counts.get(Outcome.UNKNOWN, 0)
-    limit = job.limits.max_failures or Share(0)
-    if failures > limit.of(sum(paused.counts.values())):
-        return f"{failures} could not be paused, and max_failures allows {limit}"
-    return None if sum(paused.counts.values()) or job.allow_empty else "nothing was selected"
 
 
 async def _unless_signalled(
@@ -267,11 +246,6 @@ async def _unless_signalled(
             ended.append((str(error), ExitCode.STOPPED))
         group.cancel_scope.cancel()
     return ended[0] if ended else None
-
-
-def _named(rows: Sequence[TargetRecord]) -> str:
-    names = ", ".join(row.connector_name or str(row.target) for row in rows[:_MOST])
-    return f"{names} and {len(rows) - _MOST} more" if len(rows) > _MOST else names
 
 
 def _name(planned: Planned) -> str:

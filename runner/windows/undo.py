@@ -71,6 +71,16 @@ async def undo(undone: RunRecord, job: Job, context: Context) -> RunResult | Non
         return result
 
 
+async def undo_run(run_id: str, context: Context, like: Job | None = None) -> RunResult | None:
+    """Resume what a run keeps paused, by its id; None when there is nothing (any more) that it does.
+
+    `like` is a job whose limits, retries and reports are to be used. Raises as `undo`, and `UsageError` for a run that
+    the store does not know.
+    """
+    record = context.store.run(run_id)
+    return await undo(record, undo_job(like or Job(OperationName.RESUME, record.job_name), record), context)
+
+
 def due(store: Store, tenant: str, now: float) -> list[RunRecord]:
     """The runs whose pauses have come to their end (`now` is epoch seconds), the longest overdue first."""
     over = [record for record in store.pausing_runs(tenant) if record.until is not None and record.until <= now]

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TextIO
 
-from runner import __version__
+from runner.base.version import __version__
 from runner.report.document import SCHEMA
 from runner.report.extras import Extras
 from runner.report.html import summary
