@@ -27,7 +27,7 @@ from runner.api.retry import persist, retrying, while_up
 from runner.api.tenant_time import TenantTime
 from runner.api.transport import Transport
 from runner.api.turn import Tally, Turns
-from runner.base.errors import ApiError
+from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
 from runner.base.model import AttemptClass, Connector, JsonObject, Target, Verdict, is_id
 from runner.base.operations import Operation
 from runner.base.policy import PAGE_BYTES, PAGE_SIZE, REPLY_BYTES, LimitPolicy, RetryPolicy, Timeouts
@@ -120,8 +120,8 @@ class Client:
         """Do `operation` to `target`, once; the verdict says what became of that attempt.
 
         `tally` counts what was sent for this target. `sending` is called right before each request leaves; what it
-        raises keeps that from happening, and is passed on. Raises `AccessError` when no request can succeed any
-        more, `StoppingError` when the run ends before this one was sent.
+        raises keeps that from happening, and is passed on. Raises `StoppingError` when the run ends before this
+        one was sent, as it does when the credentials are refused for good.
         """
         url = self._connector_url(target, f"/{operation.segment}")
         try:
@@ -217,6 +217,9 @@ class Client:
             await self._slot()
             try:
                 reply, verdict, wait = await self._once(request, tally)
+            except AccessError as error:  # no request can succeed any more: that ends the run, not this one alone
+                self._stop.request(str(error), ExitCode.ACCESS)
+                raise StoppingError(str(error)) from None
             finally:
                 self._slots.release()
             if verdict.token_rejected and replays < _REPLAYS:

@@ -17,7 +17,7 @@ from runner.api.budget import RetryBudget
 from runner.api.retry import is_retryable, persist, retrying, until_spent
 from runner.api.turn import Tally
 from runner.base import trace
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError, StorageError
+from runner.base.errors import ApiError, ExitCode, StoppingError, StorageError
 from runner.base.model import (
     AttemptClass,
     ConnectorState,
@@ -167,9 +167,6 @@ class Executor:
             result = settled.result
         except Contended:
             raise
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
-            result = self._interrupted(course, str(error))
         except (StoppingError, StorageError) as error:
             result = self._interrupted(course, str(error))
         except Exception as error:
@@ -353,11 +350,9 @@ class Executor:
                 await self._look_again_and_again(course)
             except _Settled as settled:
                 return settled.result
-            except (ApiError, StoppingError, AccessError) as error:
+            except (ApiError, StoppingError) as error:
                 log.debug("target %s: the last reads failed: %s", course.planned.target, error)
                 course.read = None  # one read of several is no proof
-                if isinstance(error, AccessError):
-                    self._stop.request(str(error), ExitCode.ACCESS)
         if course.ambiguous and (course.read is None or last.status == _ACCEPTED or not self._operation.lasting):
             return self._result(course, Outcome.UNKNOWN, "a request was sent; what came of it is not known", last)
         if course.ambiguous:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
 from runner.api.lookup import find
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, StoppingError
 from runner.base.model import ConnectorState, Outcome, PauseKind, Planned
 from runner.base.policy import LAST_LOOK
 from runner.base.units import duration_text
@@ -66,8 +66,6 @@ class Followup:
                             del waiting[app_id, connector.connector_id]
             except (ApiError, StoppingError):
                 return  # there is another look
-            except AccessError as error:
-                self._stop.request(str(error), ExitCode.ACCESS)
 
         await work_through(feed, look, workers=self._workers, stop=self._stop)
 
@@ -84,8 +82,6 @@ class Followup:
                     self._journal.verified(planned.seq, Outcome.UNKNOWN, _AGAIN, state)
         except StoppingError:
             return
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
 
 
 def _ending(before: ConnectorState | None, now: ConnectorState) -> tuple[Outcome, str] | None:

@@ -7,7 +7,7 @@ A pause finds its target paused already ──► ours? join: it stays paused un
 import logging
 from contextlib import suppress
 
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, StoppingError
 from runner.base.model import Outcome, Planned, Result
 from runner.base.pauses import Moment
 from runner.base.policy import DANGER_TIME, RECHECK_DELAYS
@@ -57,7 +57,7 @@ class Pausing(Purpose):
                 raise Contended
             await self.executor.repeat(planned, alone=planned.since is None)
         except Contended:
-            with suppress(ApiError, AccessError, StoppingError):
+            with suppress(ApiError, StoppingError):
                 planned = planned._replace(before=(await self._client.connector(planned.target)).state)
             await self._join_or_pause(planned)
 
@@ -65,7 +65,7 @@ class Pausing(Purpose):
         """An uncertain target: paused already, if that is the doing of another run here, and not of its own request."""
         try:
             state = (await self._client.connector(planned.target)).state
-        except (ApiError, AccessError, StoppingError):
+        except (ApiError, StoppingError):
             return planned, None  # whatever it is, the executor meets it again
         own = timing(state.paused_at, planned.span) is Timing.WITHIN
         if own or not self._leases.ours(planned.target, state):
@@ -76,9 +76,6 @@ class Pausing(Purpose):
     async def _join_or_pause(self, planned: Planned) -> None:
         try:
             again = await self._join(planned)
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
-            self.executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
         except StoppingError as error:
             self.executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
         else:

@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 
 import anyio
 
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, ExitCode, StoppingError
 from runner.base.model import ConnectorState, Mark, Marks, Outcome, PauseKind, Planned, Result, is_id
 from runner.base.policy import DANGER_TIME, READ_LAG, RECHECK_DELAYS
 from runner.base.stop import now
@@ -63,9 +63,6 @@ class Releasing(Purpose):
             return
         try:
             state = await self._state(planned, ending)
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
-            self.executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
         except StoppingError as error:
             self.executor.settle(planned, Result(Outcome.NOT_ATTEMPTED, str(error)))
         except ApiError as error:
@@ -190,7 +187,7 @@ class Releasing(Purpose):
     async def _look_for_any_pause(self) -> None:
         """List some apps until a pause is shown: then this credential sees them."""
         left = _APPS_TO_ASK
-        with suppress(ApiError, AccessError, StoppingError):
+        with suppress(ApiError, StoppingError):
             async with aclosing(self._client.apps()) as pages:
                 async for app in (app async for page in pages for app in page if is_id(app.app_id)):
                     async with aclosing(self._client.connectors(app.app_id)) as listing:

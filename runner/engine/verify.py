@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runner.api.lookup import find
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, StoppingError
 from runner.base.model import Connector, ConnectorState, Look, OperationName, Outcome
 from runner.base.policy import RECHECK_DELAYS
 from runner.base.stop import now as loop_time
@@ -97,8 +97,6 @@ class Verifier:
                     self._judge(targets.pop(connector.connector_id), connector)
         except ApiError as error:
             why = f"the tenant accepted it, but its state could not be read ({error})"
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:
             return
         self._doubts += [Doubt(target, why) for target in targets.values() if target.outcome is Outcome.CHANGED]

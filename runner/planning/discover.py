@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from runner.api.client import Client
 from runner.api.rows import App
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, ExitCode, StoppingError
 from runner.base.model import Connector, ConnectorKind, Planned, is_id
 from runner.base.stop import Stop
 from runner.engine.pool import Feed, Put, work_through
@@ -120,8 +120,8 @@ class Discovery:
                 return
             code = ExitCode.ACCESS if error.verdict.forbidden else ExitCode.STOPPED
             self._stop.request(f"the tenant's apps could not be listed: {error}", code)
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
+        except StoppingError:
+            return
 
     async def _read_app(self, app: App, found: Found, put: Put[Planned]) -> None:
         if not is_id(app.app_id):
@@ -147,8 +147,6 @@ class Discovery:
                     await self._with_kinds(app, listed, self.mcp, hand_on)
         except ApiError as error:
             self._unlisted.append(f"{app.name or app.app_id} ({app.app_id}): {error}")
-        except AccessError as error:
-            self._stop.request(str(error), ExitCode.ACCESS)
         except StoppingError:
             return
 

@@ -38,7 +38,7 @@ class McpServers:
     async def of(self, client: Client, app_id: str) -> Mapping[str, McpServer] | None:
         """The app's MCP servers by connector id, None where the tenant does not tell.
 
-        Raises `AccessError` and `StoppingError`.
+        Raises `StoppingError`.
         """
         try:
             servers = await client.mcp_servers(app_id)

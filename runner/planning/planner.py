@@ -240,8 +240,6 @@ class Planner:
         async def read(app_id: str) -> None:
             try:
                 self._mcp_of[app_id] = await mcp.of(self._client, app_id)
-            except AccessError as error:
-                self._stop.request(str(error), ExitCode.ACCESS)
             except StoppingError:
                 return
 

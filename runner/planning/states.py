@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runner.api.client import Client
 from runner.api.lookup import find
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, StoppingError
 from runner.base.model import Planned
 from runner.base.stop import Stop
 from runner.engine.pool import Feed, Put, work_through
@@ -44,14 +44,14 @@ def with_state(
                 await put_app(apps.pop(next(iter(apps))))
 
         async def read(app: _App) -> None:
-            await _read_app(app, client, lambda planned: put(vet(planned)), stop)
+            await _read_app(app, client, lambda planned: put(vet(planned)))
 
         await work_through(list_apps, read, workers=concurrency, stop=stop)
 
     return feed
 
 
-async def _read_app(app: _App, client: Client, put: Put[Planned], stop: Stop) -> None:
+async def _read_app(app: _App, client: Client, put: Put[Planned]) -> None:
     wanted, unread = app.wanted, None
     try:
         try:
@@ -65,7 +65,5 @@ async def _read_app(app: _App, client: Client, put: Put[Planned], stop: Stop) ->
         # What the listing does not show is for the tenant to say: the request itself gets a definite answer.
         for planned in wanted.values():
             await put(planned._replace(unread=unread))
-    except AccessError as error:
-        stop.request(str(error), ExitCode.ACCESS)
     except StoppingError:
         return

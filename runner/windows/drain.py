@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from runner.api.client import Client
 from runner.api.lookup import find
-from runner.base.errors import AccessError, ApiError
+from runner.base.errors import ApiError, StoppingError
 from runner.base.model import Outcome
 from runner.base.stop import Stop
 from runner.engine.pool import Put, work_through
@@ -31,7 +31,7 @@ class Drain:
     ) -> list[TargetRecord]:
         """Wait at most so long; returns what still runs then. `told` gets the targets that are waited for.
 
-        What cannot be read is taken to run. Raises `AccessError`, and `StoppingError` when the run ends.
+        What cannot be read is taken to run. Raises `StoppingError` when the run ends, or the credentials are refused.
         """
         left, waited, delay = [row for row in targets if row.outcome in _PAUSED], 0.0, _FIRST_LOOK
         known = -1
@@ -48,7 +48,6 @@ class Drain:
 
     async def _running(self, targets: Iterable[TargetRecord]) -> list[TargetRecord]:
         running: list[TargetRecord] = []
-        refused: list[AccessError] = []
 
         async def feed(put: Put[Touched]) -> None:
             for app in by_app(targets):
@@ -65,11 +64,9 @@ class Drain:
                 unseen.clear()  # what the tenant does not list does not run
             except ApiError:
                 running.extend(unseen.values())
-            except AccessError as error:
-                refused.append(error)
+            except StoppingError:
+                return
 
         await work_through(feed, look, workers=self._workers, stop=self._stop)
         self._stop.check()
-        if refused:
-            raise refused[0]
         return sorted(running, key=lambda row: row.seq)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import anyio
 
-from runner.base.errors import AccessError, ApiError, ExitCode, RunnerError, StoppingError, UsageError
+from runner.base.errors import ApiError, ExitCode, RunnerError, StoppingError, UsageError
 from runner.base.model import Job, OperationName, Outcome, Planned, RunResult
 from runner.base.signals import Signals, heed
 from runner.base.stop import Stop
@@ -238,10 +238,8 @@ async def _unless_signalled(
         group.start_soon(listen)
         try:
             await work()
-        except StoppingError:
-            pass  # `ended` says why
-        except AccessError as error:
-            ended.append((str(error), ExitCode.ACCESS))
+        except StoppingError as error:
+            ended.append((stop.reason or str(error), stop.exit_code))
         except ApiError as error:
             ended.append((str(error), ExitCode.STOPPED))
         group.cancel_scope.cancel()

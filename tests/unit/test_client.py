@@ -12,7 +12,7 @@ import pytest
 
 from runner.api.client import Client
 from runner.api.turn import Tally
-from runner.base.errors import AccessError, ApiError, ExitCode, StoppingError
+from runner.base.errors import ApiError, ExitCode, StoppingError
 from runner.base.model import AttemptClass, OperationName, Target, Verdict
 from runner.base.operations import OPERATIONS
 from runner.base.policy import BARREN_PAGES, QUOTA_WAIT, LimitPolicy, RetryPolicy
@@ -248,8 +248,9 @@ async def test_a_rejected_token_is_replaced_and_the_request_sent_again_within_th
 async def test_a_dead_credential_costs_three_tokens() -> None:
     answers = [token_reply("t1"), refusal(401), token_reply("t2"), refusal(401), token_reply("t3"), refusal(401)]
     async with wire(*answers) as tenant, talking_to(tenant, secret="plain") as client:
-        with pytest.raises(AccessError, match="refuses even fresh tokens"):
+        with pytest.raises(StoppingError, match="refuses even fresh tokens"):
             await act(client)
+        assert client._stop.exit_code == ExitCode.ACCESS  # the run ends, not this request alone
     assert len(tenant.requests) == 6
 
 
@@ -259,14 +260,16 @@ BLOCKED = reply(401, b"<html>sign in to the proxy</html>", kind="text/html")
 async def test_a_gateway_that_refuses_every_token_is_named_as_what_it_is() -> None:
     answers = [token_reply("t1"), BLOCKED, token_reply("t2"), BLOCKED, token_reply("t3"), BLOCKED]
     async with wire(*answers) as tenant, talking_to(tenant, secret="plain") as client:
-        with pytest.raises(AccessError, match=r"not C1's API: HTTP 401 \(text/html\): something before C1") as refused:
+        with pytest.raises(
+            StoppingError, match=r"not C1's API: HTTP 401 \(text/html\): something before C1"
+        ) as refused:
             await act(client)
     assert "revoked" not in str(refused.value)
 
 
 async def test_a_gateway_that_refuses_a_ready_token_is_named_as_what_it_is() -> None:
     async with wire(BLOCKED) as tenant, talking_to(tenant) as client:
-        with pytest.raises(AccessError, match=r"not C1's API: HTTP 401 \(text/html\)"):
+        with pytest.raises(StoppingError, match=r"not C1's API: HTTP 401 \(text/html\)"):
             await act(client)
 
 
@@ -283,7 +286,7 @@ async def test_a_gateways_404_is_tried_again_and_c1s_is_not() -> None:
 
 async def test_a_ready_token_that_is_refused_is_not_tried_again() -> None:
     async with wire(refusal(401)) as tenant, talking_to(tenant) as client:
-        with pytest.raises(AccessError, match="refuses CONDUCTORONE_ACCESS_TOKEN"):
+        with pytest.raises(StoppingError, match="refuses CONDUCTORONE_ACCESS_TOKEN"):
             await act(client)
     assert len(tenant.requests) == 1
 
