@@ -15,9 +15,9 @@ from runner.base.errors import SIGNAL_CODES, AccessError, ApiError, ExitCode, St
 from runner.base.model import Job, Outcome, Planned, Result, RunResult
 from runner.base.policy import DRAIN_GRACE
 from runner.base.stop import Stop
-from runner.engine.execute import Course
 from runner.engine.plan import Plan, Wave
 from runner.engine.pool import Feed, Put, work_through
+from runner.engine.progress import TargetProgress
 from runner.engine.purpose import Purpose
 from runner.engine.session import Session
 from runner.engine.thresholds import Watch
@@ -107,12 +107,12 @@ class Supervisor:
         courses = self._executor.put_off
         self._context.observer.last_pass(len(courses))
 
-        async def feed(put: Put[Course]) -> None:
+        async def feed(put: Put[TargetProgress]) -> None:
             await self._stop.sleep(self._job.retry.last_pass_delay)
             for course in reversed(courses):
                 await put(course)
 
-        async def work(course: Course) -> None:
+        async def work(course: TargetProgress) -> None:
             begun.add(id(course))
             await self._executor.last_pass(course)
 
