@@ -53,10 +53,7 @@ def one_message(done: Finished) -> str:
     [
         pytest.param(["--frobnicate"], "No such option '--frobnicate'", id="an unknown option"),
         pytest.param(["--concurency", "5"], "'--concurrency'", id="a misspelt option"),
-        pytest.param(["--rate", "-1/s"], "'--rate'", id="a negative rate"),
-        pytest.param(["--deadline", "0s"], "'--deadline'", id="a deadline that has passed"),
         pytest.param(["--concurrency", "10000"], "'--concurrency'", id="too much concurrency"),
-        pytest.param(["--format", "xls"], "'--format'", id="an unknown format"),
         pytest.param(
             ["--report", "out.xls"], "out.xls: the report's format follows its suffix", id="an unknown suffix"
         ),
@@ -103,10 +100,7 @@ def test_no_command_at_all_gets_the_help(shell: Shell, server: ContractServer) -
     ("content", "said"),
     [
         pytest.param("", "job.yaml:1:1: the file is empty", id="an empty file"),
-        pytest.param("connectors: [a/b\n", "job.yaml:", id="YAML that does not end"),
-        pytest.param(GOOD.replace("app1/con1", "0123"), "job.yaml:3:14: ", id="an id that is no text"),
         pytest.param(GOOD + "oops: 1\n", "job.yaml:4:1: ", id="an unknown key"),
-        pytest.param(GOOD + "report: out.xls\n", "job.yaml:4:9: ", id="a report of an unknown format"),
         pytest.param(GOOD + "client_secret: s3cret\n", "job.yaml:4:1: ", id="a credential"),
     ],
 )

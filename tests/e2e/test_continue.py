@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.contract_messages import Request, Response, problem
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import COMMAND, Finished, Shell, outcomes
-from tests.e2e.windows import let_time_pass, next_command, until_told, window
+from tests.e2e.windows import let_time_pass, newest_run, next_command, until_told, window
 
 PAIRS = [("app1", "con1"), ("app1", "con2"), ("app2", "con3")]
 
@@ -138,7 +138,7 @@ def cut_off(shell: Shell, server: ContractServer, *ending: str) -> str:
     server.wait_for(lambda: len(server.posts()) == 1)
     running.kill()
     server.release()
-    return shell.run("runs").stdout.splitlines()[1].split()[0]
+    return newest_run(shell)
 
 
 @pytest.mark.parametrize("ending", [(), ("--for", "2h")])
@@ -182,7 +182,7 @@ def test_a_window_that_is_open_is_not_gone_on_with(shell: Shell, server: Contrac
     extra = "limits: {concurrency: 1, resume_rate: 100/s, max_failures: 1}"
     running = window(shell, server, "--quiet", "--", *until_told(), extra=extra)
     running.see("at work", "stdout")
-    run = shell.run("runs").stdout.splitlines()[1].split()[0]
+    run = newest_run(shell)
     before = len(server.posts())
 
     done = shell.run("continue", run, "--only", "failed", "--for", "1h", env=server.environment())

@@ -8,14 +8,9 @@ import pytest
 from tests.e2e.contract_messages import Request, Response, problem
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import Finished, Running, Shell
-from tests.e2e.windows import NAMES, QUICK, let_go, let_time_pass, next_command, until_told, window
+from tests.e2e.windows import NAMES, QUICK, let_go, let_time_pass, newest_run, next_command, until_told, window
 
 MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-
-
-def newest(shell: Shell) -> str:
-    """The id of the run that was begun last."""
-    return shell.run("runs").stdout.splitlines()[1].split()[0]
 
 
 def kill(running: Running, shell: Shell) -> str:
@@ -23,7 +18,7 @@ def kill(running: Running, shell: Shell) -> str:
     running.signal(SIGKILL)
     let_go(shell)
     running.finish()
-    return newest(shell)
+    return newest_run(shell)
 
 
 def commands(done: Finished) -> list[str]:
@@ -58,7 +53,7 @@ def test_a_pause_that_joins_an_earlier_one_says_when_its_own_hold_ends_and_how_t
     env = server.environment()
     shell.run("pause", NAMES[0], "--yes", *first, env=env)
     done = shell.run("pause", NAMES[0], "--for", "2h", "--yes", env=env)
-    run = newest(shell)
+    run = newest_run(shell)
     undone = shell.run(*next_command(done.stdout, "undo"), env=env)
 
     assert (done.code, done.stderr) == (0, "")
@@ -84,7 +79,7 @@ def test_a_pause_of_which_nothing_certain_is_known_says_how_to_end_it(shell: She
     server.hook = Unclear("con2")
     job = shell.job([("app1", "con2")], extra="retry: {attempts: 1}")
     done = shell.run("run", job, "--for", "2h", env=server.environment())
-    run = newest(shell)
+    run = newest_run(shell)
 
     assert done.code == 4
     assert commands(done)[:2] == [f"c1-runner continue {run}", f"c1-runner undo {run}"]
@@ -145,7 +140,7 @@ def test_a_window_killed_while_pausing_is_told_to_be_taken_back_only_while_it_ke
     server.wait_for(lambda: len(server.posts()) == 1)
     running.kill()
     server.release()
-    run = newest(shell)
+    run = newest_run(shell)
     told = shell.run("status", env=env)
     let_time_pass(shell, 600)
     shell.run("resume", NAMES[0], "--yes", env=env)
@@ -207,7 +202,7 @@ def test_a_window_that_is_open_is_not_gone_on_with_though_nothing_is_left_to_pau
 ) -> None:
     running = window(shell, server, "--quiet", "--", *until_told())
     running.see("at work", "stdout")
-    run, before = newest(shell), len(server.requests)
+    run, before = newest_run(shell), len(server.requests)
     done = shell.run("continue", run, env=server.environment())
     given = shell.run("continue", run, "--for", "1h", env=server.environment())
     let_go(shell)
@@ -230,7 +225,7 @@ def test_the_report_of_a_window_that_is_open_names_no_undo_and_says_who_holds_it
     env = server.environment()
     running = window(shell, server, "--quiet", "--for", "1h", "--", *until_told())
     running.see("at work", "stdout")
-    run = newest(shell)
+    run = newest_run(shell)
     done = shell.run("report", run, env=env)
     page = shell.run("report", run, "--format", "markdown", env=env)
     let_go(shell)

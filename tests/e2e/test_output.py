@@ -41,7 +41,7 @@ def through_shell(shell: Shell, redirection: str, *arguments: str, env: dict[str
 def test_a_run_whose_recap_is_lost_is_done_all_the_same(
     shell: Shell, server: ContractServer, redirection: str, why: str
 ) -> None:
-    job = shell.job(PAIRS)
+    job = shell.job(PAIRS, extra=QUICK)
     run = through_shell(shell, redirection, "run", job, "--report", "out.json", env=server.environment())
     assert run[0] == 7
     lost = f"c1-runner: standard output could not be written ({why}): what was printed there is lost, or not whole\n"
@@ -65,29 +65,31 @@ def test_quiet_has_nothing_to_lose(shell: Shell, server: ContractServer, redirec
 
 
 @needs_full
-@pytest.mark.parametrize("redirection", [FULL, CLOSED], ids=["full", "closed"])
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "redirection"),
     [
-        ["report", "--format", "json"],
-        ["report"],
-        ["report", "--format", "html"],
-        ["runs"],
-        ["connectors"],
-        ["connectors", "--format", "csv"],
-        ["status"],
-        ["plan", "job.yaml"],
-        ["plan", "job.yaml", "--format", "json"],
-        ["validate", "job.yaml"],
-        ["schema"],
-        ["--help"],
-        ["--version"],
-        ["run", "--help"],
+        pytest.param(words.split(), redirection, id=f"{words}, {'full' if redirection == FULL else 'closed'}")
+        for words, redirections in (
+            ("report --format json", [FULL, CLOSED]),
+            ("report", [FULL]),
+            ("report --format html", [FULL]),
+            ("runs", [FULL]),
+            ("connectors", [FULL]),
+            ("connectors --format csv", [FULL]),
+            ("status", [FULL, CLOSED]),
+            ("plan job.yaml", [FULL]),
+            ("plan job.yaml --format json", [FULL]),
+            ("validate job.yaml", [FULL, CLOSED]),
+            ("schema", [FULL, CLOSED]),
+            ("--help", [FULL, CLOSED]),
+            ("--version", [FULL, CLOSED]),
+            ("run --help", [FULL, CLOSED]),
+        )
+        for redirection in redirections
     ],
-    ids=" ".join,
 )
 def test_data_that_cannot_be_given_is_exit_code_7_and_one_line(
-    told: tuple[Shell, dict[str, str]], redirection: str, arguments: list[str]
+    told: tuple[Shell, dict[str, str]], arguments: list[str], redirection: str
 ) -> None:
     shell, env = told
     code, _, stderr = through_shell(shell, redirection, *arguments, env=env)
@@ -119,9 +121,12 @@ def test_what_stderr_does_not_take_stops_nothing(
 
 @needs_full
 @pytest.mark.parametrize(
-    "redirection", [FULL, CLOSED, "2> /dev/full", "2>&-", f"{FULL} 2>&1", "<&- >&- 2>&-", "| true"]
+    ("redirection", "then", "code"),
+    [
+        *((each, "", 7) for each in (FULL, CLOSED, "2> /dev/full", "2>&-", f"{FULL} 2>&1", "<&- >&- 2>&-", "| true")),
+        *((each, "exit 3", 3) for each in (FULL, "2>&-", "| true")),
+    ],
 )
-@pytest.mark.parametrize(("then", "code"), [("", 7), ("exit 3", 3)], ids=["command succeeds", "command fails"])
 def test_a_window_runs_its_command_and_resumes_whatever_its_streams_take(
     shell: Shell, server: ContractServer, redirection: str, then: str, code: int
 ) -> None:

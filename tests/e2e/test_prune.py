@@ -95,7 +95,7 @@ def test_pruning_all_the_time_disturbs_nobody(shell: Shell, server: ContractServ
     pruner.start()
     done: list[Finished] = []
     try:
-        for number in range(3):
+        for number in range(2):
             done.append(window(shell, server, "--quiet", "--", "true", name=f"job{number}").finish())
             done.append(shell.run("run", shell.job(PAIRS), "--report", "out.json", env=env))
             done.append(shell.run("undo", env=env))

@@ -11,7 +11,7 @@ import yaml
 from tests.e2e.contract_messages import Request, Response, problem
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import Finished, Shell
-from tests.e2e.windows import NAMES, PAIRS, let_time_pass
+from tests.e2e.windows import NAMES, PAIRS, let_time_pass, newest_run
 
 BLIND = "This credential was never shown a pause on this tenant, and may not see any"
 UNCHECKED = "What runs known here keep paused, as it is recorded and not checked: the tenant could not be listed."
@@ -136,7 +136,7 @@ def test_what_is_recorded_is_shown_and_labelled_when_the_tenant_cannot_be_listed
 ) -> None:
     env = server.environment()
     shell.run("pause", *NAMES[1:], "--for", "1h", "--reason", "CHG-7", "--yes", env=env)
-    run = shell.run("runs").stdout.splitlines()[1].split()[0]
+    run = newest_run(shell)
     broken(server, path, answer)
     done = shell.run("status", env=env)
     failure = shell.run("connectors", env=env)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import COMMAND, PATIENCE, Shell, outcomes
+from tests.e2e.windows import newest_run
 
 PAIRS = [(f"app{number % 3}", f"con{number}") for number in range(7)]
 REASON = ("--reason", "INC-77: directory outage")
@@ -120,7 +121,7 @@ def test_what_cannot_be_meant_is_refused_in_words_with_nothing_sent(
 def test_all_and_a_run_cannot_be_meant_together(shell: Shell, server: ContractServer) -> None:
     shell.run("pause", "app1/con1", "--yes", env=server.environment())
     server.requests.clear()
-    run_id = shell.run("runs").stdout.splitlines()[1].split()[0]
+    run_id = newest_run(shell)
     done = shell.run("pause", "--all", "--from-run", run_id, *REASON, "--yes", env=server.environment())
 
     assert done.code == 2

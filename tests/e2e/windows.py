@@ -52,6 +52,13 @@ def next_command(text: str, word: str) -> list[str]:
     return [word, *shlex.split(rest.splitlines()[0].partition("`")[0])]
 
 
+def newest_run(shell: Shell) -> str:
+    """The id of the run that was begun last."""
+    with contextlib.closing(sqlite3.connect(shell.path("state/state.db"))) as state:
+        [run_id] = state.execute("SELECT run_id FROM runs ORDER BY run DESC LIMIT 1").fetchone()
+    return str(run_id)
+
+
 def let_time_pass(shell: Shell, seconds: float) -> None:
     """As if all that is recorded had happened so much earlier."""
     with contextlib.closing(sqlite3.connect(shell.path("state/state.db"))) as state, state:
