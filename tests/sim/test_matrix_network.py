@@ -54,7 +54,7 @@ def trust(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the client trust this authority, as if it were installed."""
     context = ssl.create_default_context()
     ca.configure_trust(context)
-    monkeypatch.setattr("runner.api.client.Transport", partial(Transport, tls=context))
+    monkeypatch.setattr("runner.api.sender.Transport", partial(Transport, tls=context))
 
 
 def resolve(monkeypatch: pytest.MonkeyPatch, *answers: list[Address] | OSError) -> list[str]:
