@@ -29,7 +29,21 @@ from runner.sandbox import Faults
 from tests.test_layers import ROOMS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+CLI, JOBS, REPORT, SANDBOX = (f"{room}/README.md" for room in ("runner/cli", "jobs", "runner/report", "runner/sandbox"))
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docker/README.md",
+    JOBS,
+    "runner/api/PACE.md",
+    CLI,
+    REPORT,
+    SANDBOX,
+    "tests/README.md",
+)
+LIMITS = {"README.md": (260, 16 * 1024)}
+"""How long a document may be: lines and bytes."""
 
 AD_HOC = ("pause", "resume", "sync")
 GROUPS = {
@@ -48,9 +62,9 @@ def read(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def table(heading: str) -> list[list[str]]:
-    """The cells of the first table under a heading of the README."""
-    section = re.split(r"^#+ ", read("README.md").split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+def table(document: str, heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading of a document."""
+    section = re.split(r"^#+ ", read(document).split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[2:]]
 
@@ -68,13 +82,20 @@ def blocks(document: str, *languages: str) -> list[str]:
     ]
 
 
+def all_blocks(*languages: str) -> list[str]:
+    """The fenced blocks of all documents in one of these languages."""
+    return [text for document in DOCUMENTS for text in blocks(document, *languages)]
+
+
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command by name."""
+    """Every command by name, those within a group behind its name."""
     context = click.Context(app)
     for name in COMMANDS:
         command = app.get_command(context, name)
         assert command is not None
         yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", each) for inner, each in command.commands.items())
 
 
 def invocations(text: str) -> Iterator[list[str]]:
@@ -99,9 +120,11 @@ def invocations(text: str) -> Iterator[list[str]]:
 def parse(arguments: Iterable[str]) -> None:
     """Parse a command line as the program would, without carrying anything out; raises click's errors."""
     with app.make_context("c1-runner", list(arguments)) as context:
-        name, command, rest = app.resolve_command(context, [*context._protected_args, *context.args])
-        assert command is not None
-        command.make_context(name, rest, parent=context)
+        group: click.Command = app
+        while isinstance(group, click.Group) and (rest := [*context._protected_args, *context.args]):
+            name, command, rest = group.resolve_command(context, rest)
+            assert command is not None
+            group, context = command, command.make_context(name, rest, parent=context)
 
 
 def properties(schema: Any, root: Any, prefix: str = "") -> Iterator[str]:
@@ -121,13 +144,13 @@ def properties(schema: Any, root: Any, prefix: str = "") -> Iterator[str]:
 
 
 def test_the_table_of_commands_is_the_programs() -> None:
-    assert [spans(row[0]) for row in table("Commands")] == [[name] for name in COMMANDS]
+    assert [spans(row[0]) for row in table(CLI, "Commands")] == [[name] for name, _ in commands()]
 
 
 def test_the_table_of_options_is_the_programs() -> None:
     documented = {
         (command, option.split()[0], next(iter(spans(variable)), None))
-        for options, variable, where, _ in table("Options")
+        for options, variable, where, _ in table(CLI, "Options")
         for option in spans(options)
         for words in where.split(", ")
         for command in GROUPS.get(words, (words.strip("`"),))
@@ -146,13 +169,13 @@ def test_the_table_of_options_is_the_programs() -> None:
 def test_no_variable_that_is_read_is_missing_from_the_tables() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "runner").rglob("*.py"))
     names = set(re.findall(r"[\"'](CONDUCTORONE_[A-Z_]+|C1_RUNNER_[A-Z_]+|NO_COLOR|GITHUB_[A-Z_]+)[\"']", source))
-    documented = {name for row in (*table("Environment"), *table("Options")) for name in spans(" ".join(row))}
+    documented = {name for row in (*table(CLI, "Environment"), *table(CLI, "Options")) for name in spans(" ".join(row))}
 
     assert names - documented == set()
 
 
 def test_the_table_of_exit_codes_is_the_programs() -> None:
-    documented = [int(code) for row in table("Exit codes") for code in row[0].split(", ")]
+    documented = [int(code) for row in table(CLI, "Exit codes") for code in row[0].split(", ")]
 
     assert documented == [int(code) for code in ExitCode]
 
@@ -160,16 +183,16 @@ def test_the_table_of_exit_codes_is_the_programs() -> None:
 def test_the_table_of_exit_codes_uses_the_words_of_the_help() -> None:
     shown = " ".join(app.get_help(click.Context(app)).split())
 
-    assert [meaning for _, meaning, _ in table("Exit codes") if meaning not in shown] == []
+    assert [meaning for _, meaning, _ in table(CLI, "Exit codes") if meaning not in shown] == []
 
 
 def test_the_table_of_outcomes_is_the_programs() -> None:
-    assert [spans(row[0])[0] for row in table("Outcomes")] == [str(outcome) for outcome in Outcome]
+    assert [spans(row[0])[0] for row in table(CLI, "Outcomes")] == [str(outcome) for outcome in Outcome]
 
 
 def test_the_table_of_job_keys_is_the_schema() -> None:
     schema = jobfile.json_schema()
-    documented = [key for row in table("Job file") for key in spans(row[0])]
+    documented = [key for row in table(JOBS, "Keys") for key in spans(row[0])]
 
     assert sorted(documented) == sorted(set(properties(schema, schema)))
 
@@ -179,7 +202,7 @@ def test_the_table_of_report_fields_is_the_schema() -> None:
     actual = set(properties(schema, schema)) - {"job", "counts", "requests", "by"}
     documented = [
         name.replace("…", state)
-        for row in table("Report fields")
+        for row in table(REPORT, "Fields")
         for name in spans(row[0])
         for state in (("results[].before", "results[].after") if "…" in name else ("",))
     ]
@@ -188,7 +211,7 @@ def test_the_table_of_report_fields_is_the_schema() -> None:
 
 
 def test_the_table_of_faults_is_the_sandboxs() -> None:
-    documented = [name for row in table("Sandbox faults") for name in spans(row[0])]
+    documented = [name for row in table(SANDBOX, "Faults") for name in spans(row[0])]
 
     assert sorted(documented) == sorted(field.name for field in fields(Faults))
 
@@ -202,7 +225,7 @@ def test_every_message_of_the_catalogue_is_one_that_the_program_says() -> None:
     ]
     parts = [
         part
-        for message, *_ in table("Messages")
+        for message, *_ in table(CLI, "Messages")
         for part in re.split(r" ?… ?|JOB\.yaml:2:12: |select\.apps: |HTTP 404: ", message)
         if len(part) > 8
     ]
@@ -244,7 +267,7 @@ def complaints() -> Iterator[str]:
 def test_every_message_that_ends_a_command_or_a_run_is_in_the_catalogue() -> None:
     catalogue = [
         re.compile(".*?".join(re.escape(part.strip(" ():")) for part in message.split("…")), re.DOTALL)
-        for message, *_ in table("Messages")
+        for message, *_ in table(CLI, "Messages")
         if message.strip("… ():")
     ]
     found = list(complaints())
@@ -254,9 +277,36 @@ def test_every_message_that_ends_a_command_or_a_run_is_in_the_catalogue() -> Non
 
 
 def test_the_catalogues_exit_codes_exist() -> None:
-    codes = {int(code) for row in table("Messages") for code in re.findall(r"\d+", row[3])}
+    codes = {int(code) for row in table(CLI, "Messages") for code in re.findall(r"\d+", row[3])}
 
     assert codes <= {int(code) for code in ExitCode}
+
+
+def test_every_document_is_checked() -> None:
+    found = {path for folder in ("runner", "jobs", "docker", "tests") for path in (ROOT / folder).rglob("*.md")}
+
+    assert {path.relative_to(ROOT).as_posix() for path in found | set(ROOT.glob("*.md"))} == set(DOCUMENTS)
+
+
+def test_every_document_is_linked_from_the_readme_or_from_one_that_is() -> None:
+    reached, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        document = ahead.pop()
+        if document in reached:
+            continue
+        reached.add(document)
+        links = re.findall(r"\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+        ahead += [(document.parent / link).resolve() for link in links]
+
+    assert {path.relative_to(ROOT).as_posix() for path in reached} == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("document", LIMITS)
+def test_a_document_that_everybody_reads_stays_short(document: str) -> None:
+    lines, size = LIMITS[document]
+
+    assert len(read(document).splitlines()) <= lines
+    assert len(read(document).encode()) <= size
 
 
 @each_document
@@ -274,10 +324,10 @@ def test_every_command_in_the_prose_of_a_document_exists(document: str) -> None:
             parse(arguments)
 
 
-def test_the_readmes_command_lines_are_found_at_all() -> None:
-    found = [arguments[0] for text in blocks("README.md", "sh") for arguments in invocations(text)]
+def test_the_command_lines_are_found_at_all() -> None:
+    found = [arguments[0] for text in all_blocks("sh") for arguments in invocations(text)]
 
-    assert len(found) > 25
+    assert len(found) > 35
     assert set(found) >= {"run", "plan", "pause", "window", "undo", "connectors", "status", "init", "report", "sandbox"}
 
 
@@ -286,15 +336,17 @@ def test_a_command_line_that_the_program_does_not_know_is_noticed() -> None:
         parse(["run", "job.yaml", "--no-such-option"])
     with pytest.raises(click.UsageError):
         parse(["undress"])
+    with pytest.raises(click.UsageError):
+        parse(["runs", "burn"])
 
 
-@pytest.mark.parametrize("text", blocks("README.md", "sh"), ids=lambda text: text.splitlines()[0][:40])
+@pytest.mark.parametrize("text", all_blocks("sh"), ids=lambda text: text.splitlines()[0][:40])
 def test_every_shell_block_is_valid_shell(text: str) -> None:
     subprocess.run(["/bin/sh", "-n"], input=text, text=True, check=True)
 
 
-@pytest.mark.parametrize("text", blocks("README.md", "yaml"), ids=lambda text: text.splitlines()[0])
-def test_every_yaml_block_of_the_readme_is_valid(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", all_blocks("yaml"), ids=lambda text: text.splitlines()[0])
+def test_every_yaml_block_is_valid(text: str, tmp_path: Path) -> None:
     if text.startswith("version:"):
         assert jobfile.loads(text.encode(), "README.yaml").operation == "pause"
         return
@@ -305,19 +357,20 @@ def test_every_yaml_block_of_the_readme_is_valid(text: str, tmp_path: Path) -> N
 
 @each_document
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
-    text = read(document)
+    text, folder = read(document), (ROOT / document).parent
     linked = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)|(?:src|srcset)=\"([^\"]+)\"", text)
     named = re.findall(r"`((?:runner|tests|docker|jobs|\.ci|\.github)/[\w./@-]*)`", text)
 
-    assert [path for path in [*map("".join, linked), *named] if not (ROOT / path).exists()] == []
+    assert [path for path in map("".join, linked) if not (folder / path).exists()] == []
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 @each_document
 def test_every_anchor_leads_to_a_heading(document: str) -> None:
     for path, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", read(document)):
-        headings = re.findall(
-            r"^#+ (.+)$", re.sub(r"```.*?```", "", read(path or document), flags=re.DOTALL), re.MULTILINE
-        )
+        target = (ROOT / document).parent / path if path else ROOT / document
+        prose = re.sub(r"```.*?```", "", target.read_text(encoding="utf-8"), flags=re.DOTALL)
+        headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
         slugs = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
         assert anchor in slugs
 

@@ -1,4 +1,4 @@
-"""Make the pictures of the README from a real run against the sandbox.
+"""Make the pictures of the documents from a real run against the sandbox.
 
     apt-get install chromium fonts-dejavu-core
     pip install -e '.[dev]'

@@ -1,6 +1,6 @@
 """How near the ideal does the learned pace come, over a whole grid of limits, bursts, latencies and workers?
 
-    python -m tests.benchmarks.rate_sweep              # the grid, as the Markdown table in CONTRIBUTING.md
+    python -m tests.benchmarks.rate_sweep              # the grid, as the Markdown table in runner/api/PACE.md
     python -m tests.benchmarks.rate_sweep --unseen 9   # 400 points of the same ranges, drawn with a seed
     python -m tests.benchmarks.rate_sweep --all        # the other controls as well
     python -m tests.benchmarks.rate_sweep --untold     # nobody knows how many targets are left, as during a listing

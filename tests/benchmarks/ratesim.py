@@ -1,6 +1,6 @@
 """Which control should all workers share under an unknown limit? A simulation of `runner/api/pace.py` and others.
 
-    python -m tests.benchmarks.ratesim            # the scenarios, as the Markdown table in CONTRIBUTING.md
+    python -m tests.benchmarks.ratesim            # the scenarios, as the Markdown table in runner/api/PACE.md
     python -m tests.benchmarks.ratesim --quick    # fewer seeds, N up to 1000
     python -m tests.benchmarks.ratesim --hold     # a refused target keeps its worker instead of being put aside
 

@@ -12,7 +12,7 @@ Compared = Sequence[tuple[Regime, Sequence[Result]]]
 
 
 def summary(compared: Compared) -> str:
-    """All ratios in the two tables that the README shows: beside the others, and ours alone."""
+    """All ratios in two tables (tests/README.md has their figures): beside the others, and ours alone."""
     return "\n".join(("### Beside the others", "", *_beside(compared), "", "### Alone", "", *_alone(compared), ""))
 
 
