@@ -13,24 +13,25 @@ from tests.e2e.contract_server import ContractServer
 from tests.e2e.shell import Shell
 from tests.e2e.windows import PAIRS, QUICK, next_command
 
+STATE = "state.db: the state cannot be read or written"
+LOCK = ".lock: the lock could not be taken"
 NO_REPORT = "fail(os, 'fsync', errno.EIO, part='.tmp')"
 
 
 @pytest.mark.parametrize(
-    ("fault", "where"),
+    ("command", "name", "fault", "where"),
     [
-        ("fail(os, 'mkdir', errno.{})", "state.db: the state cannot be read or written"),
-        ("fail(os, 'open', errno.{}, part='open.lock')", "state.db: the state cannot be read or written"),
-        ("fail(fcntl, 'flock', errno.{}, part='open.lock')", "state.db: the state cannot be read or written"),
-        ("fail(os, 'mkdir', errno.{}, part='/locks')", ".lock: the lock could not be taken"),
-        ("fail(os, 'open', errno.{}, part='/locks/')", ".lock: the lock could not be taken"),
-        ("fail(fcntl, 'flock', errno.{}, part='/locks/')", ".lock: the lock could not be taken"),
+        ("run", "EIO", "fail(os, 'mkdir', errno.{})", STATE),
+        ("window", "EACCES", "fail(os, 'open', errno.{}, part='open.lock')", STATE),
+        ("run", "ENOLCK", "fail(fcntl, 'flock', errno.{}, part='open.lock')", STATE),
+        ("window", "ENOSPC", "fail(os, 'mkdir', errno.{}, part='/locks')", LOCK),
+        ("run", "EACCES", "fail(os, 'open', errno.{}, part='/locks/')", LOCK),
+        ("window", "ENOLCK", "fail(fcntl, 'flock', errno.{}, part='/locks/')", LOCK),
     ],
     ids=["state", "open", "flock", "locks", "lock", "flock of the job"],
 )
-@pytest.mark.parametrize(("command", "name"), [("run", "EIO"), ("window", "EACCES")])
 def test_a_state_that_cannot_be_had_is_told_before_anything_is_sent(
-    shell: Shell, server: ContractServer, command: str, fault: str, where: str, name: str
+    shell: Shell, server: ContractServer, command: str, name: str, fault: str, where: str
 ) -> None:
     job = shell.job(PAIRS)
     then = ["--", "true"] if command == "window" else []

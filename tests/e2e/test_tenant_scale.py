@@ -1,6 +1,7 @@
 """A very large tenant through the installed command: memory stays flat, and the account is complete however it ends."""
 
 import json
+import os
 import sys
 import textwrap
 import threading
@@ -16,9 +17,10 @@ from runner.sandbox import Generated
 from tests.e2e.contract_server import ContractServer, Request, Response
 from tests.e2e.shell import COMMAND, REPOSITORY, Running, Shell, outcomes
 
-APPS, CONNECTORS = 5000, 20_000
-PEAK = 150 * 1024
-"""KiB of resident memory."""
+CONNECTORS = int(os.environ.get("C1_RUNNER_TEST_EXAMPLES", "8000"))
+APPS = CONNECTORS // 4
+PEAK = 60 * 1024 + 4.5 * CONNECTORS
+"""KiB of resident memory: what a run of nothing takes, and no more for each connector than a line of the account."""
 
 PAUSED = 0.99
 """Share of connectors that are paused already: all of them are listed and recorded, the few others take time."""
@@ -68,7 +70,7 @@ def applied(path: Path) -> set[str]:
     return {f"{event['app_id']}/{event['connector_id']}" for event in events}
 
 
-def test_twenty_thousand_connectors_in_five_thousand_apps_take_little_memory(shell: Shell) -> None:
+def test_a_large_tenant_takes_little_memory(shell: Shell) -> None:
     command = [str(COMMAND), "pause", "--all", *REASON, "--yes", "--report", "out.json", "--concurrency", "50"]
     with large_tenant(shell) as env:
         done = shell.pipe([sys.executable, "-c", MEASURE, "peak", *command], env=env)
